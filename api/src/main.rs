@@ -1,0 +1,3 @@
+//! Starts the api.
+
+fn main() {}

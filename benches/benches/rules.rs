@@ -1,0 +1,3 @@
+//! Cost of the pure rules.
+
+fn main() {}

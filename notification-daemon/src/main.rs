@@ -1,0 +1,3 @@
+//! Starts the notification-daemon.
+
+fn main() {}

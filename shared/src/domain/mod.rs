@@ -1,0 +1,4 @@
+//! The rules: pure - no I/O, no clock, no telemetry.
+
+pub mod ids;
+pub mod game;

@@ -1,0 +1,3 @@
+//! Starts the status-daemon.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Plays one session end to end.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The Discord simulator as a process.
+
+fn main() {}
