@@ -51,7 +51,11 @@ impl Db {
             .map_err(|_| anyhow::anyhow!("DATABASE_URL is not a Postgres URL"))?
             .application_name(service)
             .disable_statement_logging()
-            .options([("statement_timeout", "5s"), ("idle_in_transaction_session_timeout", "10s"), ("timezone", "UTC")]);
+            .options([
+                ("statement_timeout", "5s"),
+                ("idle_in_transaction_session_timeout", "10s"),
+                ("timezone", "UTC"),
+            ]);
         let server = executor::Server {
             namespace: options.get_database().unwrap_or_default().to_owned(),
             address: options.get_host().to_owned(),
