@@ -105,7 +105,7 @@ impl traces::trace_service_server::TraceService for Store {
         request: Request<traces::ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<traces::ExportTraceServiceResponse>, Status> {
         self.keep(|received| decode::spans(received, request.into_inner()));
-        Ok(tonic::Response::default())
+        Ok(tonic::Response::new(Default::default()))
     }
 }
 
@@ -116,7 +116,7 @@ impl metrics::metrics_service_server::MetricsService for Store {
         request: Request<metrics::ExportMetricsServiceRequest>,
     ) -> Result<tonic::Response<metrics::ExportMetricsServiceResponse>, Status> {
         self.keep(|received| decode::metrics(received, request.into_inner()));
-        Ok(tonic::Response::default())
+        Ok(tonic::Response::new(Default::default()))
     }
 }
 
@@ -127,6 +127,6 @@ impl logs::logs_service_server::LogsService for Store {
         request: Request<logs::ExportLogsServiceRequest>,
     ) -> Result<tonic::Response<logs::ExportLogsServiceResponse>, Status> {
         self.keep(|received| decode::logs(received, request.into_inner()));
-        Ok(tonic::Response::default())
+        Ok(tonic::Response::new(Default::default()))
     }
 }

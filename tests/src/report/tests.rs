@@ -118,6 +118,8 @@ fn a_link_leads_to_the_row_of_the_linked_span_and_back() {
     assert!(html.contains("<a class=\"chip\" href=\"#s-aa-03\" title=\"scheduled_by: create\">"));
     let back = "linked from: <a href=\"#s-bb-01\">~ B job notice.reminder</a> (scheduled_by)";
     assert!(html.contains(back));
+    let chip = "href=\"#s-bb-01\" title=\"linked from: job notice.reminder\">← B job</a>";
+    assert_eq!(html.matches(chip).count(), 1);
     assert!(html.contains("link: trace cc, span 01, not in this report (batch)"));
 }
 

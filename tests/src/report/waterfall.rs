@@ -3,10 +3,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Report;
 use super::page::escape;
-use crate::otlp::{Attributes, Event, Link, Span};
+use crate::otlp::{Attributes, Event, Link, Span, Status, Value};
 use crate::trace::{Node, Trace, label};
 
 const COLOURS: usize = 6;
+const SHOWN_FOLLOWERS: usize = 2;
 
 /// Where every span of the report stands, and who links to it.
 pub(super) struct Places {
@@ -105,9 +106,13 @@ impl Places {
             .map_or_else(String::new, |root| escape(&root.name));
         format!(
             "<div class=\"trace\">\n<h3><span class=\"label\">{}</span><span>{name}</span>\
-             <small>{} spans · {} · trace {}</small></h3>\n{rows}</div>\n",
+             <small>{} · {} · trace {}</small></h3>\n{rows}</div>\n",
             label(number),
-            spans.len(),
+            if spans.len() == 1 {
+                "1 span".to_owned()
+            } else {
+                format!("{} spans", spans.len())
+            },
             millis(lane.end.saturating_sub(lane.start)),
             escape(&trace.id),
         )
@@ -167,8 +172,9 @@ impl Places {
         format!(
             "<i class=\"dot\"></i>{orphan}<span class=\"service\">{service}</span>\
              <span class=\"kind\">{}</span><span class=\"name\" title=\"{name}\">{name}</span>\
-             {answer}{error}{links}",
-            span.kind
+             {answer}{error}{links}{}",
+            span.kind,
+            self.followers(span)
         )
     }
 
@@ -181,21 +187,44 @@ impl Places {
                 anchor(&id),
                 escape(&place.name),
                 label(place.trace),
-                escape(place.name.split_whitespace().next().unwrap_or_default()),
+                first_word(&place.name),
             ),
             None => format!("<span class=\"chip\" title=\"{kind}: not in this report\">~ ?</span>"),
         }
     }
 
+    /// What other traces did because of this span; the rest of many is in its detail.
+    fn followers(&self, span: &Span) -> String {
+        let links = self.backlinks.get(&id_of(span)).into_iter().flatten();
+        let others: Vec<&Id> = links
+            .map(|(id, _)| id)
+            .filter(|(trace, _)| *trace != span.trace_id)
+            .collect();
+        let mut chips = String::new();
+        for id in others.iter().take(SHOWN_FOLLOWERS) {
+            let Some(place) = self.spans.get(*id) else {
+                continue;
+            };
+            let (name, first) = (escape(&place.name), first_word(&place.name));
+            chips.push_str(&format!(
+                "<a class=\"chip\" href=\"#{}\" title=\"linked from: {name}\">← {} {first}</a>",
+                anchor(id),
+                label(place.trace),
+            ));
+        }
+        if others.len() > SHOWN_FOLLOWERS {
+            let more = others.len() - SHOWN_FOLLOWERS;
+            chips.push_str(&format!("<span class=\"chip\">← {more} more</span>"));
+        }
+        chips
+    }
+
     fn detail(&self, span: &Span, lane: &Lane) -> String {
         let mut detail = table(&span.attributes);
-        let described = match &span.status {
-            crate::otlp::Status::Error(said) if !said.is_empty() => escape(said),
-            crate::otlp::Status::Error(_) | crate::otlp::Status::Ok => String::new(),
-            crate::otlp::Status::Unset => String::new(),
-        };
-        if !described.is_empty() {
-            detail.push_str(&format!("<p>status: {described}</p>"));
+        if let Status::Error(said) = &span.status
+            && !said.is_empty()
+        {
+            detail.push_str(&format!("<p>status: {}</p>", escape(said)));
         }
         for event in &span.events {
             detail.push_str(&happened(event, span));
@@ -259,12 +288,16 @@ fn table(attributes: &Attributes) -> String {
     if attributes.is_empty() {
         return String::new();
     }
-    let row = |(key, value): (&String, &crate::otlp::Value)| {
+    let row = |(key, value): (&String, &Value)| {
         let (key, value) = (escape(key), escape(&value.to_string()));
         format!("<tr><td>{key}</td><td><code>{value}</code></td></tr>")
     };
     let rows: String = attributes.iter().map(row).collect();
     format!("<table>{rows}</table>")
+}
+
+fn first_word(name: &str) -> String {
+    escape(name.split_whitespace().next().unwrap_or_default())
 }
 
 fn id_of(span: &Span) -> Id {

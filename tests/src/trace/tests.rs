@@ -342,7 +342,7 @@ fn told_for_people_it_has_durations_lateness_and_folded_lines() {
             "A  bot internal job delivery (0.123 s late)"
         ),
         "     bot client INSERT scheduled_notifications 1 · INSERT scheduled_notifications 2\
-         \x20         9.0 ms",
+         \x20      9.0 ms",
         "         · INSERT scheduled_notifications 3 · INSERT scheduled_notifications 4",
         "         · INSERT scheduled_notifications 5",
     ]);
@@ -373,7 +373,7 @@ fn traces_are_found_by_root_and_by_attribute() {
     assert!(traces.iter().all(super::Trace::whole) && orphans(&traces).is_empty());
     assert!(traces[1].span("create").is_some());
     let counts = spans_per_service(&spans);
-    assert_eq!((counts["api"], counts["bot"]), (8, 3));
+    assert_eq!((counts["api"], counts["bot"]), (9, 3));
 }
 
 #[test]
