@@ -6,9 +6,7 @@ use super::{Kind, Link, Resource, Span, Status};
 /// A span `id` of `trace`, from `start` for `took` milliseconds.
 pub(crate) fn span(trace: &str, id: &str, service: &str, kind: Kind, name: &str) -> Span {
     let mut resource = Resource::default();
-    resource
-        .attributes
-        .insert("service.name".to_owned(), service.into());
+    resource.attributes.insert("service.name".to_owned(), service.into());
     Span {
         resource: Arc::new(resource),
         trace_id: trace.to_owned(),
@@ -38,21 +36,13 @@ impl Span {
     }
 
     pub(crate) fn linked(mut self, trace: &str, span: &str, kind: &str) -> Span {
-        let mut link = Link {
-            trace_id: trace.to_owned(),
-            span_id: span.to_owned(),
-            ..Link::default()
-        };
-        link.attributes
-            .insert("gamesched.link.kind".to_owned(), kind.into());
+        let mut link = Link { trace_id: trace.to_owned(), span_id: span.to_owned(), ..Link::default() };
+        link.attributes.insert("gamesched.link.kind".to_owned(), kind.into());
         self.links.push(link);
         self
     }
 
     pub(crate) fn failed(self, error: &str) -> Span {
-        Span {
-            status: Status::Error(String::new()),
-            ..self.with("error.type", error)
-        }
+        Span { status: Status::Error(String::new()), ..self.with("error.type", error) }
     }
 }

@@ -161,10 +161,7 @@ pub enum Buckets {
 
 impl Default for Buckets {
     fn default() -> Buckets {
-        Buckets::Explicit {
-            bounds: Vec::new(),
-            counts: Vec::new(),
-        }
+        Buckets::Explicit { bounds: Vec::new(), counts: Vec::new() }
     }
 }
 

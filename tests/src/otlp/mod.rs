@@ -17,9 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use metric::{Buckets, Exemplar, Histogram, Metric, MetricKind, Point, Reading, Temporality};
-pub use model::{
-    Attributes, Dropped, Event, Kind, Link, LogRecord, Resource, Scope, Span, Status, Value,
-};
+pub use model::{Attributes, Dropped, Event, Kind, Link, LogRecord, Resource, Scope, Span, Status, Value};
 
 use crate::trace::Story;
 
@@ -158,10 +156,7 @@ struct Store {
 
 impl Default for Store {
     fn default() -> Store {
-        Store {
-            received: Arc::default(),
-            arrivals: watch::Sender::new(0),
-        }
+        Store { received: Arc::default(), arrivals: watch::Sender::new(0) }
     }
 }
 
@@ -198,14 +193,8 @@ fn listen(addr: SocketAddr) -> anyhow::Result<(TcpListener, TcpListener)> {
 }
 
 fn neighbours(addr: SocketAddr) -> anyhow::Result<(TcpListener, TcpListener)> {
-    let next = addr
-        .port()
-        .checked_add(1)
-        .context("there is no port after")?;
-    let pair = (
-        TcpListener::bind(addr)?,
-        TcpListener::bind(SocketAddr::new(addr.ip(), next))?,
-    );
+    let next = addr.port().checked_add(1).context("there is no port after")?;
+    let pair = (TcpListener::bind(addr)?, TcpListener::bind(SocketAddr::new(addr.ip(), next))?);
     pair.0.set_nonblocking(true)?;
     pair.1.set_nonblocking(true)?;
     Ok(pair)

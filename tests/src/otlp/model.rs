@@ -82,9 +82,7 @@ pub struct Resource {
 impl Resource {
     /// `service.name`, or a question mark when the sender did not say.
     pub fn service(&self) -> String {
-        self.attributes
-            .get("service.name")
-            .map_or_else(|| "?".to_owned(), Value::to_string)
+        self.attributes.get("service.name").map_or_else(|| "?".to_owned(), Value::to_string)
     }
 }
 
@@ -208,8 +206,7 @@ impl Span {
     /// Why it did not succeed: `error.type`, or `error` when only its status says so.
     pub fn error(&self) -> Option<String> {
         let failed = matches!(self.status, Status::Error(_));
-        self.attribute("error.type")
-            .or_else(|| failed.then(|| "error".to_owned()))
+        self.attribute("error.type").or_else(|| failed.then(|| "error".to_owned()))
     }
 
     /// How long it took.

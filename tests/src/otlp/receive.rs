@@ -27,14 +27,8 @@ pub(super) async fn serve(
         ended = serve_http(http, store.clone()) => ended,
         ended = serve_grpc(grpc, store.clone()) => ended,
     };
-    let why = ended
-        .err()
-        .map_or_else(|| "it returned".to_owned(), |fault| format!("{fault:#}"));
-    store.keep(|received| {
-        received
-            .unreadable
-            .push(format!("a server of the sink ended: {why}"))
-    });
+    let why = ended.err().map_or_else(|| "it returned".to_owned(), |fault| format!("{fault:#}"));
+    store.keep(|received| received.unreadable.push(format!("a server of the sink ended: {why}")));
 }
 
 async fn serve_http(listener: std::net::TcpListener, store: Store) -> anyhow::Result<()> {

@@ -27,20 +27,14 @@ pub(super) fn html(report: &Report) -> String {
 }
 
 fn facts(report: &Report) -> String {
-    let fact = |(what, much): &(String, String)| {
-        format!("<dt>{}</dt><dd>{}</dd>\n", escape(what), escape(much))
-    };
+    let fact = |(what, much): &(String, String)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(what), escape(much));
     let facts: String = report.summary.iter().map(fact).collect();
     format!("<dl class=\"facts\">\n{facts}</dl>\n")
 }
 
 fn contents(report: &Report) -> String {
     let entry = |(index, step): (usize, &Step)| {
-        format!(
-            "<li><a href=\"#step-{}\">{}</a></li>\n",
-            index + 1,
-            escape(&step.title)
-        )
+        format!("<li><a href=\"#step-{}\">{}</a></li>\n", index + 1, escape(&step.title))
     };
     let entries: String = report.steps.iter().enumerate().map(entry).collect();
     format!("<nav><ol>\n{entries}</ol></nav>\n")
@@ -48,20 +42,14 @@ fn contents(report: &Report) -> String {
 
 fn section(index: usize, step: &Step, first: usize, places: &Places) -> String {
     let number = index + 1;
-    let told: String = step
-        .told
-        .iter()
-        .map(|line| format!("<p>{}</p>", escape(line)))
-        .collect();
+    let told: String = step.told.iter().map(|line| format!("<p>{}</p>", escape(line))).collect();
     let said = |(place, text): &(String, String)| {
         let (place, text) = (escape(place), escape(text));
         format!("<div class=\"said\"><h3>{place}</h3><pre>{text}</pre></div>\n")
     };
     let discord: String = step.discord.iter().map(said).collect();
     let traces = step.traces.iter().enumerate();
-    let traces: String = traces
-        .map(|(offset, trace)| places.trace(first + offset, trace))
-        .collect();
+    let traces: String = traces.map(|(offset, trace)| places.trace(first + offset, trace)).collect();
     format!(
         "<section id=\"step-{number}\">\n<h2>{number}. {}</h2>\n<div class=\"told\">{told}</div>\n\
          <div class=\"discord\">\n{discord}</div>\n{traces}</section>\n",

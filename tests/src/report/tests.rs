@@ -2,69 +2,43 @@
 use super::{Report, Step, html};
 use crate::otlp::Kind;
 use crate::otlp::made::span;
-use crate::trace::gather;
+use crate::trace::{Trace, gather};
 
-fn session() -> Report {
-    let create = gather(&[
+fn create() -> Vec<Trace> {
+    gather(&[
         span("aa", "01", "api", Kind::Server, "POST /api/v1/games")
             .at(0, 42)
             .with("http.response.status_code", 201)
             .with("url.path", "/api/v1/games"),
-        span("aa", "02", "api", Kind::Client, "GET")
-            .under("01")
-            .at(1, 1),
-        span("aa", "03", "api", Kind::Internal, "create")
-            .under("01")
-            .at(4, 30),
+        span("aa", "02", "api", Kind::Client, "GET").under("01").at(1, 1),
+        span("aa", "03", "api", Kind::Internal, "create").under("01").at(4, 30),
         span("aa", "04", "api", Kind::Client, "INSERT outbox")
             .under("03")
             .at(8, 3)
-            .with(
-                "db.query.text",
-                "insert into outbox (a) values ($1) -- <b>&'\"",
-            ),
-        span(
+            .with("db.query.text", "insert into outbox (a) values ($1) -- <b>&'\""),
+        span("aa", "05", "api", Kind::Producer, "publish game_scheduler:game.created").under("03").at(36, 9),
+        span("aa", "06", "bot", Kind::Consumer, "process game_scheduler:game.created").under("05").at(46, 60).linked(
             "aa",
             "05",
-            "api",
-            Kind::Producer,
-            "publish game_scheduler:game.created",
-        )
-        .under("03")
-        .at(36, 9),
-        span(
-            "aa",
-            "06",
-            "bot",
-            Kind::Consumer,
-            "process game_scheduler:game.created",
-        )
-        .under("05")
-        .at(46, 60)
-        .linked("aa", "05", "created_by"),
-        span(
-            "aa",
-            "07",
-            "bot",
-            Kind::Client,
-            "POST /channels/{channel_id}/messages",
-        )
-        .under("06")
-        .at(60, 30)
-        .with("http.response.status_code", 500)
-        .failed("500"),
-    ]);
-    let remind = gather(&[span(
-        "bb",
-        "01",
-        "notification-daemon",
-        Kind::Internal,
-        "job notice.reminder",
-    )
-    .at(9000, 20)
-    .with("gamesched.job.lateness", 0.21)
-    .linked("aa", "03", "scheduled_by")
-    .linked("cc", "01", "batch")]);
+            "created_by",
+        ),
+        span("aa", "07", "bot", Kind::Client, "POST /channels/{channel_id}/messages")
+            .under("06")
+            .at(60, 30)
+            .with("http.response.status_code", 500)
+            .failed("500"),
+    ])
+}
+
+fn remind() -> Vec<Trace> {
+    gather(&[span("bb", "01", "notification-daemon", Kind::Internal, "job notice.reminder")
+        .at(9000, 20)
+        .with("gamesched.job.lateness", 0.21)
+        .linked("aa", "03", "scheduled_by")
+        .linked("cc", "01", "batch")])
+}
+
+fn session() -> Report {
     let step = |title: &str, told: &str, discord: (&str, &str), traces| Step {
         title: title.to_owned(),
         told: vec![told.to_owned()],
@@ -74,23 +48,10 @@ fn session() -> Report {
     let post = ("#games", "The Lost Mine\nPlayers 0/4\n[Join] [Leave]");
     Report {
         title: "One session, one story".to_owned(),
-        summary: vec![(
-            "Spans".to_owned(),
-            "api 5, bot 2, notification-daemon 1".to_owned(),
-        )],
+        summary: vec![("Spans".to_owned(), "api 5, bot 2, notification-daemon 1".to_owned())],
         steps: vec![
-            step(
-                "The game master creates a game",
-                "ada posts <The Lost Mine>",
-                post,
-                create,
-            ),
-            step(
-                "The reminder is due",
-                "0.21 s late",
-                ("DM to bob", "Soon & very soon"),
-                remind,
-            ),
+            step("The game master creates a game", "ada posts <The Lost Mine>", post, create()),
+            step("The reminder is due", "0.21 s late", ("DM to bob", "Soon & very soon"), remind()),
         ],
     }
 }

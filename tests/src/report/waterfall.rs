@@ -35,18 +35,9 @@ struct Lane {
 
 impl Places {
     pub(super) fn of(report: &Report) -> Places {
-        let traces = report
-            .steps
-            .iter()
-            .flat_map(|step| &step.traces)
-            .enumerate();
-        let mut places = Places {
-            spans: HashMap::new(),
-            backlinks: HashMap::new(),
-            services: BTreeMap::new(),
-        };
-        for (trace, span) in traces
-            .flat_map(|(index, trace)| trace.spans().into_iter().map(move |span| (index, span)))
+        let traces = report.steps.iter().flat_map(|step| &step.traces).enumerate();
+        let mut places = Places { spans: HashMap::new(), backlinks: HashMap::new(), services: BTreeMap::new() };
+        for (trace, span) in traces.flat_map(|(index, trace)| trace.spans().into_iter().map(move |span| (index, span)))
         {
             let colour = places.services.len() % COLOURS;
             places.services.entry(span.service()).or_insert(colour);
@@ -55,11 +46,7 @@ impl Places {
             };
             for link in &span.links {
                 let linked = (link.trace_id.clone(), link.span_id.clone());
-                places
-                    .backlinks
-                    .entry(linked)
-                    .or_default()
-                    .push((id.clone(), kind_of(link)));
+                places.backlinks.entry(linked).or_default().push((id.clone(), kind_of(link)));
             }
         }
         places
@@ -71,13 +58,7 @@ impl Places {
         if self.spans.contains_key(&id) {
             return None;
         }
-        self.spans.insert(
-            id.clone(),
-            Place {
-                trace,
-                name: span.name.clone(),
-            },
-        );
+        self.spans.insert(id.clone(), Place { trace, name: span.name.clone() });
         Some(id)
     }
 
@@ -96,23 +77,13 @@ impl Places {
             start: spans.iter().map(|span| span.start).min().unwrap_or(0),
             end: spans.iter().map(|span| span.end).max().unwrap_or(0),
         };
-        let rows: String = trace
-            .roots
-            .iter()
-            .map(|root| self.rows(number, root, 0, &lane))
-            .collect();
-        let name = trace
-            .root()
-            .map_or_else(String::new, |root| escape(&root.name));
+        let rows: String = trace.roots.iter().map(|root| self.rows(number, root, 0, &lane)).collect();
+        let name = trace.root().map_or_else(String::new, |root| escape(&root.name));
         format!(
             "<div class=\"trace\">\n<h3><span class=\"label\">{}</span><span>{name}</span>\
              <small>{} · {} · trace {}</small></h3>\n{rows}</div>\n",
             label(number),
-            if spans.len() == 1 {
-                "1 span".to_owned()
-            } else {
-                format!("{} spans", spans.len())
-            },
+            if spans.len() == 1 { "1 span".to_owned() } else { format!("{} spans", spans.len()) },
             millis(lane.end.saturating_sub(lane.start)),
             escape(&trace.id),
         )
@@ -128,17 +99,9 @@ impl Places {
 
     fn row(&self, number: usize, node: &Node, depth: usize, lane: &Lane) -> String {
         let span = &node.span;
-        let place = self
-            .spans
-            .get(&id_of(span))
-            .filter(|place| place.trace == number);
-        let anchor =
-            place.map_or_else(String::new, |_| format!(" id=\"{}\"", anchor(&id_of(span))));
-        let failed = if span.error().is_some() {
-            " failed"
-        } else {
-            ""
-        };
+        let place = self.spans.get(&id_of(span)).filter(|place| place.trace == number);
+        let anchor = place.map_or_else(String::new, |_| format!(" id=\"{}\"", anchor(&id_of(span))));
+        let failed = if span.error().is_some() { " failed" } else { "" };
         let colour = self.services.get(&span.service()).copied().unwrap_or(0);
         let (left, width) = lane.bar(span);
         format!(
@@ -154,20 +117,13 @@ impl Places {
 
     fn who(&self, node: &Node) -> String {
         let span = &node.span;
-        let orphan = if node.orphan {
-            "<span class=\"orphan\">orphan</span>"
-        } else {
-            ""
-        };
+        let orphan = if node.orphan { "<span class=\"orphan\">orphan</span>" } else { "" };
         let (service, name) = (escape(&span.service()), escape(&span.name));
         let answer = span
             .attribute("http.response.status_code")
-            .map_or_else(String::new, |code| {
-                format!("<span class=\"answer\">{}</span>", escape(&code))
-            });
-        let error = span.error().map_or_else(String::new, |error| {
-            format!("<span class=\"error\">! {}</span>", escape(&error))
-        });
+            .map_or_else(String::new, |code| format!("<span class=\"answer\">{}</span>", escape(&code)));
+        let error =
+            span.error().map_or_else(String::new, |error| format!("<span class=\"error\">! {}</span>", escape(&error)));
         let links: String = span.links.iter().map(|link| self.chip(link)).collect();
         format!(
             "<i class=\"dot\"></i>{orphan}<span class=\"service\">{service}</span>\
@@ -196,10 +152,7 @@ impl Places {
     /// What other traces did because of this span; the rest of many is in its detail.
     fn followers(&self, span: &Span) -> String {
         let links = self.backlinks.get(&id_of(span)).into_iter().flatten();
-        let others: Vec<&Id> = links
-            .map(|(id, _)| id)
-            .filter(|(trace, _)| *trace != span.trace_id)
-            .collect();
+        let others: Vec<&Id> = links.map(|(id, _)| id).filter(|(trace, _)| *trace != span.trace_id).collect();
         let mut chips = String::new();
         for id in others.iter().take(SHOWN_FOLLOWERS) {
             let Some(place) = self.spans.get(*id) else {
@@ -247,11 +200,7 @@ impl Places {
     }
 
     fn way(&self, id: &Id, kind: &str) -> String {
-        let kind = if kind.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", escape(kind))
-        };
+        let kind = if kind.is_empty() { String::new() } else { format!(" ({})", escape(kind)) };
         match self.spans.get(id) {
             Some(place) => {
                 let (trace, name) = (label(place.trace), escape(&place.name));
@@ -278,10 +227,7 @@ impl Lane {
 fn happened(event: &Event, span: &Span) -> String {
     let after = millis(event.time.saturating_sub(span.start));
     let name = escape(&event.name);
-    format!(
-        "<p>event: {name} after {after}</p>{}",
-        table(&event.attributes)
-    )
+    format!("<p>event: {name} after {after}</p>{}", table(&event.attributes))
 }
 
 fn table(attributes: &Attributes) -> String {
@@ -306,25 +252,15 @@ fn id_of(span: &Span) -> Id {
 
 /// Only letters and digits, so it is safe as an id and in a fragment.
 fn anchor((trace, span): &Id) -> String {
-    let safe = |id: &str| {
-        id.chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect::<String>()
-    };
+    let safe = |id: &str| id.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
     format!("s-{}-{}", safe(trace), safe(span))
 }
 
 fn kind_of(link: &Link) -> String {
-    link.attributes
-        .get("gamesched.link.kind")
-        .map_or_else(String::new, ToString::to_string)
+    link.attributes.get("gamesched.link.kind").map_or_else(String::new, ToString::to_string)
 }
 
 fn millis(nanos: u64) -> String {
     let millis = nanos as f64 / 1_000_000.0;
-    if millis < 10.0 {
-        format!("{millis:.2} ms")
-    } else {
-        format!("{millis:.0} ms")
-    }
+    if millis < 10.0 { format!("{millis:.2} ms") } else { format!("{millis:.0} ms") }
 }

@@ -36,28 +36,20 @@ pub fn gather(spans: &[Span]) -> Vec<Trace> {
     for span in spans {
         by_trace.entry(&span.trace_id).or_default().push(span);
     }
-    let mut traces: Vec<Trace> = by_trace
-        .into_iter()
-        .map(|(id, spans)| Trace::of(id, spans))
-        .collect();
+    let mut traces: Vec<Trace> = by_trace.into_iter().map(|(id, spans)| Trace::of(id, spans)).collect();
     traces.sort_by_key(Trace::start);
     traces
 }
 
 /// The first trace whose root has this name.
 pub fn rooted<'a>(traces: &'a [Trace], name: &str) -> Option<&'a Trace> {
-    traces
-        .iter()
-        .find(|trace| trace.root().is_some_and(|root| root.name == name))
+    traces.iter().find(|trace| trace.root().is_some_and(|root| root.name == name))
 }
 
 /// The traces in which some span has this attribute with this value.
 pub fn with<'a>(traces: &'a [Trace], key: &str, value: &str) -> Vec<&'a Trace> {
     let has = |span: &Span| span.attribute(key).as_deref() == Some(value);
-    traces
-        .iter()
-        .filter(|trace| trace.spans().into_iter().any(has))
-        .collect()
+    traces.iter().filter(|trace| trace.spans().into_iter().any(has)).collect()
 }
 
 /// All spans that name a parent which has not arrived.
@@ -81,14 +73,8 @@ impl Trace {
         for (index, span) in spans.iter().enumerate() {
             by_id.entry(&span.span_id).or_insert(index);
         }
-        let parents: Vec<Option<usize>> = spans
-            .iter()
-            .map(|span| {
-                span.parent_id
-                    .as_deref()
-                    .and_then(|id| by_id.get(id).copied())
-            })
-            .collect();
+        let parents: Vec<Option<usize>> =
+            spans.iter().map(|span| span.parent_id.as_deref().and_then(|id| by_id.get(id).copied())).collect();
         let mut waiting: Vec<Option<&Span>> = spans.into_iter().map(Some).collect();
         let mut roots = Vec::new();
         let parentless = (0..parents.len()).filter(|index| parents[*index].is_none());
@@ -100,10 +86,7 @@ impl Trace {
             root.orphan = root.span.parent_id.is_some();
         }
         roots.sort_by_key(|node| (node.orphan, node.span.start));
-        Trace {
-            id: id.to_owned(),
-            roots,
-        }
+        Trace { id: id.to_owned(), roots }
     }
 
     /// The first root, an orphan only when there is nothing else.
@@ -113,20 +96,12 @@ impl Trace {
 
     /// The spans without a parent; a whole trace has exactly one.
     pub fn roots(&self) -> Vec<&Span> {
-        self.roots
-            .iter()
-            .filter(|node| !node.orphan)
-            .map(|node| &node.span)
-            .collect()
+        self.roots.iter().filter(|node| !node.orphan).map(|node| &node.span).collect()
     }
 
     /// The spans that name a parent which has not arrived.
     pub fn orphans(&self) -> Vec<&Span> {
-        self.roots
-            .iter()
-            .filter(|node| node.orphan)
-            .map(|node| &node.span)
-            .collect()
+        self.roots.iter().filter(|node| node.orphan).map(|node| &node.span).collect()
     }
 
     /// One root, and every parent is here.
@@ -162,9 +137,5 @@ fn grow(index: usize, parents: &[Option<usize>], waiting: &mut [Option<&Span>]) 
         .filter(|child| parents[*child] == Some(index))
         .filter_map(|child| grow(child, parents, waiting))
         .collect();
-    Some(Node {
-        span,
-        orphan: false,
-        children,
-    })
+    Some(Node { span, orphan: false, children })
 }

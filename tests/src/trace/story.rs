@@ -35,18 +35,12 @@ struct Line {
 impl Story {
     /// All traces that have arrived, by start.
     pub fn new(received: &Received) -> Story {
-        Story {
-            traces: gather(&received.spans),
-            ..Story::default()
-        }
+        Story { traces: gather(&received.spans), ..Story::default() }
     }
 
     /// These traces, in this order.
     pub fn of<'a>(traces: impl IntoIterator<Item = &'a Trace>) -> Story {
-        Story {
-            traces: traces.into_iter().cloned().collect(),
-            ..Story::default()
-        }
+        Story { traces: traces.into_iter().cloned().collect(), ..Story::default() }
     }
 
     /// Only the traces for which `chosen` holds; links to the others show `~?`.
@@ -57,19 +51,13 @@ impl Story {
 
     /// Shows these attributes, in this order, where a span has them.
     pub fn show(mut self, keys: &[&str]) -> Story {
-        self.shown.extend(keys.iter().map(|key| Shown {
-            key: (*key).to_owned(),
-            below: None,
-        }));
+        self.shown.extend(keys.iter().map(|key| Shown { key: (*key).to_owned(), below: None }));
         self
     }
 
     /// Shows a number that differs from run to run as `key<limit` while it is below the limit.
     pub fn below(mut self, key: &str, limit: f64) -> Story {
-        self.shown.push(Shown {
-            key: key.to_owned(),
-            below: Some(limit),
-        });
+        self.shown.push(Shown { key: key.to_owned(), below: Some(limit) });
         self
     }
 
@@ -107,11 +95,7 @@ impl Story {
 
     /// Durations in one column, or none.
     fn aligned(&self, lines: Vec<Line>) -> String {
-        let width = lines
-            .iter()
-            .map(|line| line.text.chars().count())
-            .max()
-            .unwrap_or(0);
+        let width = lines.iter().map(|line| line.text.chars().count()).max().unwrap_or(0);
         let mut text = String::new();
         for line in lines {
             match line.took.filter(|_| self.durations) {
@@ -131,10 +115,7 @@ impl Story {
         let mut lines = Vec::new();
         let mut rest = &nodes[..];
         while let Some(first) = rest.first() {
-            let together = 1 + rest[1..]
-                .iter()
-                .take_while(|next| !roots && share_a_line(first, next))
-                .count();
+            let together = 1 + rest[1..].iter().take_while(|next| !roots && share_a_line(first, next)).count();
             let (joined, after) = rest.split_at(together);
             lines.append(&mut self.run(joined, depth));
             lines.append(&mut self.siblings(self.ordered(first, depth + 1), depth + 1, false));
@@ -148,15 +129,10 @@ impl Story {
         // Equals are told apart by what they look like, never by which came first.
         let look = |node: &Node| {
             let lines = self.siblings(vec![node], depth, true);
-            lines
-                .into_iter()
-                .map(|line| line.text + "\n")
-                .collect::<String>()
+            lines.into_iter().map(|line| line.text + "\n").collect::<String>()
         };
-        let (mut producers, mut ordered): (Vec<_>, Vec<_>) = parent
-            .children
-            .iter()
-            .partition(|child| child.span.kind == Kind::Producer);
+        let (mut producers, mut ordered): (Vec<_>, Vec<_>) =
+            parent.children.iter().partition(|child| child.span.kind == Kind::Producer);
         producers.sort_by_cached_key(|node| (node.span.name.clone(), look(node)));
         if parent.span.kind == Kind::Producer {
             ordered.sort_by_cached_key(|node| {
@@ -192,10 +168,7 @@ impl Story {
                     line.text.push_str(&told);
                 }
                 Some(_) | None => {
-                    lines.push(Line {
-                        text: format!("{:indent$}   {told}", ""),
-                        took: None,
-                    });
+                    lines.push(Line { text: format!("{:indent$}   {told}", ""), took: None });
                 }
             }
         }
@@ -208,11 +181,7 @@ impl Story {
         if let Some(answer) = span.attribute("http.response.status_code") {
             told.push_str(&format!(" {answer}"));
         }
-        let shown: Vec<String> = self
-            .shown
-            .iter()
-            .filter_map(|shown| self.chosen(span, shown))
-            .collect();
+        let shown: Vec<String> = self.shown.iter().filter_map(|shown| self.chosen(span, shown)).collect();
         if !shown.is_empty() {
             told.push_str(&format!(" {{{}}}", shown.join(", ")));
         }
@@ -222,10 +191,7 @@ impl Story {
         for link in &span.links {
             told.push_str(&format!(" ~{}", self.target(link)));
         }
-        if let Some(late) = span
-            .attribute("gamesched.job.lateness")
-            .filter(|_| self.durations)
-        {
+        if let Some(late) = span.attribute("gamesched.job.lateness").filter(|_| self.durations) {
             let late = late.parse().map_or(late, |late: f64| format!("{late:.3}"));
             told.push_str(&format!(" ({late} s late)"));
         }
@@ -249,25 +215,16 @@ impl Story {
 
     fn value(&self, value: &Value) -> String {
         let value = value.to_string();
-        self.names
-            .get(&value)
-            .cloned()
-            .unwrap_or_else(|| self.plain(&value))
+        self.names.get(&value).cloned().unwrap_or_else(|| self.plain(&value))
     }
 
     fn plain(&self, text: &str) -> String {
-        self.stripped
-            .iter()
-            .fold(text.to_owned(), |text, prefix| text.replace(prefix, ""))
+        self.stripped.iter().fold(text.to_owned(), |text, prefix| text.replace(prefix, ""))
     }
 
     /// `A(publish)`: the label of the linked trace and what the linked span does.
     fn target(&self, link: &Link) -> String {
-        let Some(index) = self
-            .traces
-            .iter()
-            .position(|trace| trace.id == link.trace_id)
-        else {
+        let Some(index) = self.traces.iter().position(|trace| trace.id == link.trace_id) else {
             return "?".to_owned();
         };
         let spans = self.traces[index].spans();
@@ -280,10 +237,7 @@ impl Story {
 /// Childless siblings of one service and kind, both of which succeeded.
 fn share_a_line(first: &Node, next: &Node) -> bool {
     let alone = |node: &Node| node.children.is_empty() && node.span.error().is_none();
-    alone(first)
-        && alone(next)
-        && first.span.kind == next.span.kind
-        && first.span.service() == next.span.service()
+    alone(first) && alone(next) && first.span.kind == next.span.kind && first.span.service() == next.span.service()
 }
 
 /// A server span is its whole name, of others the first word says what they do.

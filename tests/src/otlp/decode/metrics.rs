@@ -3,14 +3,12 @@ use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{
-    self as wire, exemplar, exponential_histogram_data_point as exponential, metric,
-    number_data_point as number,
+    self as wire, exemplar, exponential_histogram_data_point as exponential, metric, number_data_point as number,
 };
 
 use super::{attributes, id, resource_of, scope_of};
 use crate::otlp::{
-    Buckets, Exemplar, Histogram, Metric, MetricKind, Point, Reading, Received, Resource, Scope,
-    Temporality,
+    Buckets, Exemplar, Histogram, Metric, MetricKind, Point, Reading, Received, Resource, Scope, Temporality,
 };
 
 /// Adds a request's metrics.
@@ -20,9 +18,7 @@ pub(in crate::otlp) fn metrics(received: &mut Received, request: ExportMetricsSe
         for of_scope in of_resource.scope_metrics {
             let scope = scope_of(of_scope.scope, of_scope.schema_url);
             let metrics = of_scope.metrics.into_iter();
-            received
-                .metrics
-                .extend(metrics.map(|metric| metric_of(&resource, &scope, metric)));
+            received.metrics.extend(metrics.map(|metric| metric_of(&resource, &scope, metric)));
         }
     }
 }
@@ -44,38 +40,24 @@ fn metric_of(resource: &Arc<Resource>, scope: &Arc<Scope>, metric: wire::Metric)
 fn data_of(data: Option<metric::Data>) -> (MetricKind, Vec<Point>) {
     match data {
         None => (MetricKind::Empty, Vec::new()),
-        Some(metric::Data::Gauge(gauge)) => (
-            MetricKind::Gauge,
-            gauge.data_points.into_iter().map(number_of).collect(),
-        ),
+        Some(metric::Data::Gauge(gauge)) => (MetricKind::Gauge, gauge.data_points.into_iter().map(number_of).collect()),
         Some(metric::Data::Sum(sum)) => {
             let temporality = temporality_of(sum.aggregation_temporality());
-            let kind = MetricKind::Sum {
-                monotonic: sum.is_monotonic,
-                temporality,
-            };
+            let kind = MetricKind::Sum { monotonic: sum.is_monotonic, temporality };
             (kind, sum.data_points.into_iter().map(number_of).collect())
         }
         Some(metric::Data::Histogram(histogram)) => {
             let kind = MetricKind::Histogram(temporality_of(histogram.aggregation_temporality()));
-            (
-                kind,
-                histogram.data_points.into_iter().map(explicit_of).collect(),
-            )
+            (kind, histogram.data_points.into_iter().map(explicit_of).collect())
         }
         Some(metric::Data::ExponentialHistogram(histogram)) => {
             let temporality = temporality_of(histogram.aggregation_temporality());
-            let points = histogram
-                .data_points
-                .into_iter()
-                .map(exponential_of)
-                .collect();
+            let points = histogram.data_points.into_iter().map(exponential_of).collect();
             (MetricKind::ExponentialHistogram(temporality), points)
         }
-        Some(metric::Data::Summary(summary)) => (
-            MetricKind::Summary,
-            summary.data_points.into_iter().map(summary_of).collect(),
-        ),
+        Some(metric::Data::Summary(summary)) => {
+            (MetricKind::Summary, summary.data_points.into_iter().map(summary_of).collect())
+        }
     }
 }
 
@@ -113,10 +95,7 @@ fn explicit_of(point: wire::HistogramDataPoint) -> Point {
             sum: point.sum,
             min: point.min,
             max: point.max,
-            buckets: Buckets::Explicit {
-                bounds: point.explicit_bounds,
-                counts: point.bucket_counts,
-            },
+            buckets: Buckets::Explicit { bounds: point.explicit_bounds, counts: point.bucket_counts },
         }),
         exemplars: exemplars(point.exemplars),
     }
@@ -149,21 +128,13 @@ fn exponential_of(point: wire::ExponentialHistogramDataPoint) -> Point {
 }
 
 fn summary_of(point: wire::SummaryDataPoint) -> Point {
-    let quantiles = point
-        .quantile_values
-        .iter()
-        .map(|at| (at.quantile, at.value))
-        .collect();
+    let quantiles = point.quantile_values.iter().map(|at| (at.quantile, at.value)).collect();
     Point {
         attributes: attributes(point.attributes),
         start: point.start_time_unix_nano,
         time: point.time_unix_nano,
         flags: point.flags,
-        reading: Reading::Summary {
-            count: point.count,
-            sum: point.sum,
-            quantiles,
-        },
+        reading: Reading::Summary { count: point.count, sum: point.sum, quantiles },
         exemplars: Vec::new(),
     }
 }

@@ -10,10 +10,7 @@ use opentelemetry_proto::tonic::logs::v1 as log;
 use opentelemetry_proto::tonic::resource::v1 as resource;
 use opentelemetry_proto::tonic::trace::v1 as trace;
 
-use super::{
-    Attributes, Dropped, Event, Kind, Link, LogRecord, Received, Resource, Scope, Span, Status,
-    Value,
-};
+use super::{Attributes, Dropped, Event, Kind, Link, LogRecord, Received, Resource, Scope, Span, Status, Value};
 
 pub(super) use metrics::metrics;
 
@@ -23,10 +20,7 @@ pub(super) fn spans(received: &mut Received, request: ExportTraceServiceRequest)
         let resource = resource_of(of_resource.resource, of_resource.schema_url);
         for of_scope in of_resource.scope_spans {
             let scope = scope_of(of_scope.scope, of_scope.schema_url);
-            let spans = of_scope
-                .spans
-                .into_iter()
-                .map(|span| span_of(&resource, &scope, span));
+            let spans = of_scope.spans.into_iter().map(|span| span_of(&resource, &scope, span));
             received.spans.extend(spans);
         }
     }
@@ -38,10 +32,7 @@ pub(super) fn logs(received: &mut Received, request: ExportLogsServiceRequest) {
         let resource = resource_of(of_resource.resource, of_resource.schema_url);
         for of_scope in of_resource.scope_logs {
             let scope = scope_of(of_scope.scope, of_scope.schema_url);
-            let logs = of_scope
-                .log_records
-                .into_iter()
-                .map(|log| log_of(&resource, &scope, log));
+            let logs = of_scope.log_records.into_iter().map(|log| log_of(&resource, &scope, log));
             received.logs.extend(logs);
         }
     }
@@ -170,18 +161,13 @@ fn value(value: Option<common::AnyValue>) -> Value {
         Some(any_value::Value::BoolValue(value)) => Value::Bool(value),
         Some(any_value::Value::IntValue(value)) => Value::Int(value),
         Some(any_value::Value::DoubleValue(value)) => Value::Double(value),
-        Some(any_value::Value::ArrayValue(list)) => Value::List(
-            list.values
-                .into_iter()
-                .map(|item| self::value(Some(item)))
-                .collect(),
-        ),
+        Some(any_value::Value::ArrayValue(list)) => {
+            Value::List(list.values.into_iter().map(|item| self::value(Some(item))).collect())
+        }
         Some(any_value::Value::KvlistValue(map)) => Value::Map(attributes(map.values)),
         Some(any_value::Value::BytesValue(bytes)) => Value::Bytes(bytes),
         // Belongs to profiles; shown rather than swallowed where it does not belong.
-        Some(any_value::Value::StringValueStrindex(index)) => {
-            Value::Text(format!("string table entry {index}"))
-        }
+        Some(any_value::Value::StringValueStrindex(index)) => Value::Text(format!("string table entry {index}")),
     }
 }
 
