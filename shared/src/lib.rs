@@ -1,1 +1,3 @@
 //! The library every service uses.
+
+pub mod domain;

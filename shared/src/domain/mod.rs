@@ -1,4 +1,14 @@
 //! The rules: pure - no I/O, no clock, no telemetry.
 
-pub mod ids;
+pub mod audience;
+pub mod form;
 pub mod game;
+pub mod ids;
+pub mod lifecycle;
+pub mod permission;
+pub mod roster;
+pub mod schedule;
+pub mod text;
+
+#[cfg(test)]
+mod samples;
