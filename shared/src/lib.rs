@@ -1,14 +1,3 @@
 //! The library every service uses.
 
-// In the order of dependency: a line may use what stands above it, never below.
-pub mod error;
-pub mod clock;
 pub mod domain;
-pub mod events;
-pub mod telemetry;
-pub mod store;
-pub mod amqp;
-pub mod discord;
-pub mod daemon;
-pub mod app;
-pub mod actions;
