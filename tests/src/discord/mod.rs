@@ -3,6 +3,7 @@
 //! Everything people would see can be asked for, every slip a client makes is noted as a violation,
 //! and faults are consumed in the order in which they were scripted. See [`Discord`] for the controls.
 
+mod answers;
 mod changes;
 mod client;
 mod control;

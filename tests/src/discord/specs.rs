@@ -1,6 +1,8 @@
 //! Specs of the simulator, driven by the real clients.
 
+mod faults;
 mod gateway;
+mod interactions;
 mod messages;
 mod oauth;
 
@@ -8,6 +10,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use twilight_gateway::{
+    ConfigBuilder, Event, EventTypeFlags, Intents, Shard, ShardId, StreamExt as _,
+};
 use twilight_model::id::Id;
 use twilight_model::id::marker::{ChannelMarker, UserMarker};
 
@@ -34,10 +39,7 @@ impl Scene {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let simulator = Simulator::start(listen, setup).await.expect("it starts");
         let discord = simulator.controls();
-        let http = twilight_http::Client::builder()
-            .token("Bot demo-bot-token".into())
-            .proxy(simulator.address().to_string(), true)
-            .build();
+        let http = client(&simulator);
         Self {
             simulator,
             discord,
@@ -67,6 +69,53 @@ impl Scene {
             .id
             .get())
     }
+}
+
+/// The bot's REST client.
+fn client(simulator: &Simulator) -> twilight_http::Client {
+    twilight_http::Client::builder()
+        .token("Bot demo-bot-token".into())
+        .proxy(simulator.address().to_string(), true)
+        .build()
+}
+
+/// The bot's shard, with a token of its own choice.
+fn shard(scene: &Scene, token: &str) -> Shard {
+    let intents = Intents::GUILDS | Intents::GUILD_MEMBERS | Intents::GUILD_MESSAGES;
+    let config = ConfigBuilder::new(token.into(), intents)
+        .proxy_url(scene.simulator.gateway_url())
+        .build();
+    Shard::with_config(ShardId::ONE, config)
+}
+
+fn listen(scene: &Scene) -> Shard {
+    shard(scene, "Bot demo-bot-token")
+}
+
+/// The next event that the closure picks.
+async fn next<T>(shard: &mut Shard, pick: impl Fn(Event) -> Option<T>) -> T {
+    let search = async {
+        loop {
+            let event = shard
+                .next_event(EventTypeFlags::all())
+                .await
+                .expect("the shard goes on");
+            if let Some(found) = pick(event.expect("twilight understands every event")) {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(SOON, search)
+        .await
+        .expect("the event comes")
+}
+
+/// Waits for the guild, which comes after READY.
+async fn ready(shard: &mut Shard) {
+    next(shard, |event| {
+        matches!(event, Event::GuildCreate(_)).then_some(())
+    })
+    .await;
 }
 
 /// The code in Discord's error object.
