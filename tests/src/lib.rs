@@ -1,4 +1,6 @@
 //! The test harness as a library.
+
+pub mod discord;
 pub mod otlp;
 pub mod report;
 pub mod trace;
