@@ -1,10 +1,10 @@
 //! Servers in containers, through testcontainers.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use futures_util::future::try_join_all;
-use futures_util::poll;
+use futures_util::future::{Either, select, try_join_all};
 use testcontainers::bollard::{API_DEFAULT_VERSION, Docker};
 use testcontainers::core::client::docker_client_instance;
 use testcontainers::core::wait::LogWaitStrategy;
@@ -23,18 +23,11 @@ const START: Duration = Duration::from_secs(60);
 pub(super) async fn start() -> Result<Urls> {
     let engine = engine().await?;
     // The watchdog removes the containers with it, however this process ends.
-    ensure!(
-        on_path("docker").is_some(),
-        "an engine answers, but there is no docker command to clean up with"
-    );
+    ensure!(on_path("docker").is_some(), "an engine answers, but there is no docker command to clean up with");
     let images = images();
-    try_join_all(images.iter().map(|image| available(&engine, image)))
-        .await
-        .inspect_err(|fault| {
-            eprintln!(
-                "servers: a container engine answers, but its images cannot be had: {fault:#}"
-            );
-        })?;
+    try_join_all(images.iter().map(|image| available(&engine, image))).await.inspect_err(|fault| {
+        eprintln!("servers: a container engine answers, but its images cannot be had: {fault:#}");
+    })?;
 
     let [postgres, redis, rabbitmq] = [ports::free()?, ports::free()?, ports::free()?];
     let requests = [
@@ -42,26 +35,15 @@ pub(super) async fn start() -> Result<Urls> {
         redis_request(&images[1], redis)?,
         rabbitmq_request(&images[2], rabbitmq)?,
     ];
-    let containers = start_all(&engine, requests.into())
-        .await
-        .context("starting the containers")?;
-    let host = containers[0]
-        .get_host()
-        .await
-        .context("asking for the engine's host")?
-        .to_string();
+    let containers = start_all(&engine, requests.into()).await.context("starting the containers")?;
+    let host = containers[0].get_host().await.context("asking for the engine's host")?.to_string();
     let urls = Urls {
         postgres: format!("postgres://postgres:postgres@{host}:{postgres}/postgres"),
         redis: format!("redis://{host}:{redis}"),
         amqp: format!("amqp://guest:guest@{host}:{rabbitmq}/%2f"),
     };
     tokio::try_join!(
-        ready::within(
-            START,
-            "Postgres",
-            || ready::postgres(&urls.postgres),
-            || None
-        ),
+        ready::within(START, "Postgres", || ready::postgres(&urls.postgres), || None),
         ready::within(START, "Redis", || ready::redis(&urls.redis), || None),
         ready::within(START, "RabbitMQ", || ready::rabbitmq(&urls.amqp), || None),
     )?;
@@ -71,22 +53,14 @@ pub(super) async fn start() -> Result<Urls> {
 }
 
 fn images() -> [String; 3] {
-    [
-        ("POSTGRES_IMAGE", "postgres:18"),
-        ("REDIS_IMAGE", "redis:8"),
-        ("RABBITMQ_IMAGE", "rabbitmq:4"),
-    ]
-    .map(|(name, official)| setting(name).unwrap_or_else(|| official.to_owned()))
+    [("POSTGRES_IMAGE", "postgres:18"), ("REDIS_IMAGE", "redis:8"), ("RABBITMQ_IMAGE", "rabbitmq:4")]
+        .map(|(name, official)| setting(name).unwrap_or_else(|| official.to_owned()))
 }
 
 async fn engine() -> Result<Docker> {
-    let client = docker_client_instance()
-        .await
-        .context("no container engine is configured")?;
+    let client = docker_client_instance().await.context("no container engine is configured")?;
     let asked = timeout(Duration::from_secs(5), client.negotiate_version()).await;
-    asked
-        .map_err(|_| anyhow!("the container engine does not answer"))?
-        .context("no container engine answers")
+    asked.map_err(|_| anyhow!("the container engine does not answer"))?.context("no container engine answers")
 }
 
 async fn available(engine: &Docker, image: &str) -> Result<()> {
@@ -94,15 +68,9 @@ async fn available(engine: &Docker, image: &str) -> Result<()> {
         return Ok(());
     }
     let (name, tag) = split(image);
-    let pull = testcontainers::bollard::query_parameters::CreateImageOptionsBuilder::new()
-        .from_image(name)
-        .tag(tag);
+    let pull = testcontainers::bollard::query_parameters::CreateImageOptionsBuilder::new().from_image(name).tag(tag);
     let pull = engine.create_image(Some(pull.build()), None, None);
-    let pulled = timeout(
-        PULL,
-        futures_util::TryStreamExt::try_for_each(pull, |_| async { Ok(()) }),
-    )
-    .await;
+    let pulled = timeout(PULL, futures_util::TryStreamExt::try_for_each(pull, |_| async { Ok(()) })).await;
     pulled
         .map_err(|_| anyhow!("not done after {PULL:?}"))
         .and_then(|done| Ok(done?))
@@ -115,59 +83,34 @@ async fn start_all(
     engine: &Docker,
     requests: Vec<ContainerRequest<GenericImage>>,
 ) -> Result<Vec<ContainerAsync<GenericImage>>> {
-    let mut begun = std::pin::pin!(GenericImage::new("scratch", "latest").pull_image());
+    let mut begun = pin!(GenericImage::new("scratch", "latest").pull_image());
     if engine.client_version() < *API_DEFAULT_VERSION {
-        assert!(
-            poll!(&mut begun).is_pending(),
-            "a request is answered before it is sent"
-        );
-        docker_client_instance().await?.negotiate_version().await?;
+        let shared = match select(&mut begun, pin!(docker_client_instance())).await {
+            Either::Left((_, shared)) => shared.await,
+            Either::Right((shared, _)) => shared,
+        };
+        shared?.negotiate_version().await?;
     }
     Ok(try_join_all(requests.into_iter().map(ContainerRequest::start)).await?)
 }
 
 fn postgres_request(image: &str, port: u16) -> Result<ContainerRequest<GenericImage>> {
-    let settings = [
-        "fsync=off",
-        "max_connections=300",
-        "shared_preload_libraries=pg_stat_statements",
-    ];
-    let command = ["postgres"]
-        .into_iter()
-        .chain(settings.into_iter().flat_map(|setting| ["-c", setting]));
+    let settings = ["fsync=off", "max_connections=300", "shared_preload_libraries=pg_stat_statements"];
+    let command = ["postgres"].into_iter().chain(settings.into_iter().flat_map(|setting| ["-c", setting]));
     // The first of the two lines is the server that initialises the data.
-    let request = request(
-        "postgres",
-        image,
-        ("database system is ready to accept connections", 2),
-        (port, 5432),
-    )?;
-    Ok(request
-        .with_env_var("POSTGRES_PASSWORD", "postgres")
-        .with_shm_size(256 << 20)
-        .with_cmd(command))
+    let request = request("postgres", image, ("database system is ready to accept connections", 2), (port, 5432))?;
+    Ok(request.with_env_var("POSTGRES_PASSWORD", "postgres").with_shm_size(256 << 20).with_cmd(command))
 }
 
 fn redis_request(image: &str, port: u16) -> Result<ContainerRequest<GenericImage>> {
-    request(
-        "redis",
-        image,
-        ("Ready to accept connections", 1),
-        (port, 6379),
-    )
+    request("redis", image, ("Ready to accept connections", 1), (port, 6379))
 }
 
 fn rabbitmq_request(image: &str, port: u16) -> Result<ContainerRequest<GenericImage>> {
-    // Erlang reserves a table entry for each descriptor it may open; an engine's default can cost gigabytes.
-    let request = request(
-        "rabbitmq",
-        image,
-        ("Server startup complete", 1),
-        (port, 5672),
-    )?;
-    Ok(request
-        .with_ulimit("nofile", 65_536, Some(65_536))
-        .with_hostname("rabbitmq"))
+    // Erlang reserves a table entry for each descriptor it may open; an engine's default can cost
+    // gigabytes, and more than the engine itself has is refused.
+    let request = request("rabbitmq", image, ("Server startup complete", 1), (port, 5672))?;
+    Ok(request.with_ulimit("nofile", 8_192, Some(8_192)).with_hostname("rabbitmq"))
 }
 
 /// A container with a name of ours, which the watchdog knows before it exists.
@@ -190,8 +133,5 @@ fn request(
 
 /// The tag is after the last colon, unless that belongs to a registry's port.
 fn split(image: &str) -> (&str, &str) {
-    image
-        .rsplit_once(':')
-        .filter(|(_, tag)| !tag.contains('/'))
-        .unwrap_or((image, "latest"))
+    image.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).unwrap_or((image, "latest"))
 }

@@ -12,10 +12,7 @@ pub(super) fn is_set() -> bool {
 
 pub(super) fn urls() -> Result<Urls> {
     let [postgres, redis, amqp] = NAMES.map(setting);
-    let missing: Vec<_> = NAMES
-        .into_iter()
-        .filter(|name| setting(name).is_none())
-        .collect();
+    let missing: Vec<_> = NAMES.into_iter().filter(|name| setting(name).is_none()).collect();
     ensure!(missing.is_empty(), "not set: {}", missing.join(", "));
     Ok(Urls {
         postgres: postgres.unwrap_or_default(),

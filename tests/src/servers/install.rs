@@ -26,50 +26,23 @@ pub(super) async fn missing() -> Result<()> {
     if packages.is_empty() {
         bail!("nothing to install: the servers are there and do not start");
     }
-    ensure!(
-        on_path("apt-get").is_some(),
-        "there is no apt-get to install {} with",
-        packages.join(", ")
-    );
+    ensure!(on_path("apt-get").is_some(), "there is no apt-get to install {} with", packages.join(", "));
     let mut shell = shell()?;
-    eprintln!(
-        "servers: installing the distribution's packages {}",
-        packages.join(", ")
-    );
-    shell
-        .args(["sh", "-c", SCRIPT, "install"])
-        .args(&packages)
-        .stdin(Stdio::null());
-    let output = tokio::process::Command::from(shell)
-        .output()
-        .await
-        .context("running apt-get")?;
+    eprintln!("servers: installing the distribution's packages {}", packages.join(", "));
+    shell.args(["sh", "-c", SCRIPT, "install"]).args(&packages).stdin(Stdio::null());
+    let output = tokio::process::Command::from(shell).output().await.context("running apt-get")?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "apt-get could not install {}: {}",
-        packages.join(", "),
-        said.trim()
-    );
-    Binaries::find()
-        .map(drop)
-        .context("after installing the packages")
+    ensure!(output.status.success(), "apt-get could not install {}: {}", packages.join(", "), said.trim());
+    Binaries::find().map(drop).context("after installing the packages")
 }
 
 fn packages() -> Vec<&'static str> {
     let wanted = [
         ("postgresql", postgres::binary().is_none()),
         ("redis-server", redis::binary().is_none()),
-        (
-            "rabbitmq-server",
-            rabbitmq::binary().is_none() || rabbitmq::epmd().is_none(),
-        ),
+        ("rabbitmq-server", rabbitmq::binary().is_none() || rabbitmq::epmd().is_none()),
     ];
-    wanted
-        .into_iter()
-        .filter(|(_, missing)| *missing)
-        .map(|(package, _)| package)
-        .collect()
+    wanted.into_iter().filter(|(_, missing)| *missing).map(|(package, _)| package).collect()
 }
 
 /// What runs the rest of its arguments as root.
@@ -80,12 +53,7 @@ fn shell() -> Result<Command> {
     let mut sudo = Command::new("sudo");
     sudo.arg("-n");
     let mut asked = Command::new("sudo");
-    let allowed = asked
-        .args(["-n", "true"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let allowed = asked.args(["-n", "true"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     ensure!(
         allowed.is_ok_and(|status| status.success()),
         "this user is not root and sudo is missing or wants a password"

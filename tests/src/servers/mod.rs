@@ -74,15 +74,20 @@ impl Servers {
     /// When no source works: one message with what was tried and what to do. It is not tried again.
     pub async fn start() -> Result<&'static Self> {
         static SERVERS: OnceCell<Result<Servers, String>> = OnceCell::const_new();
-        let started = SERVERS.get_or_init(|| async {
-            Self::first_that_works()
-                .await
-                .map_err(|fault| format!("{fault:#}"))
-        });
-        started
-            .await
-            .as_ref()
-            .map_err(|message| anyhow!(message.clone()))
+        let started =
+            SERVERS.get_or_init(|| async { Self::first_that_works().await.map_err(|fault| format!("{fault:#}")) });
+        started.await.as_ref().map_err(|message| anyhow!(message.clone()))
+    }
+
+    /// Servers of one's own, to be stopped and started while others use theirs; they end when dropped.
+    ///
+    /// # Errors
+    /// When the binaries are missing and cannot be installed.
+    pub async fn own() -> Result<Self> {
+        match Self::from(Source::Native).await {
+            Ok(servers) => Ok(servers),
+            Err(native) => Self::from(Source::Installed).await.context(format!("{native:#}")),
+        }
     }
 
     async fn first_that_works() -> Result<Self> {
@@ -92,9 +97,7 @@ impl Servers {
                 Ok(servers) => return Ok(servers),
                 // Whoever names servers means them: others in their place would be a surprise.
                 Err(fault) if source == Source::Environment && environment::is_set() => {
-                    return Err(fault.context(
-                        "using the servers that DATABASE_URL, REDIS_URL and AMQP_URL name",
-                    ));
+                    return Err(fault.context("using the servers that DATABASE_URL, REDIS_URL and AMQP_URL name"));
                 }
                 Err(fault) => tried += &format!("  {source}: {fault:#}\n"),
             }
@@ -106,23 +109,14 @@ impl Servers {
         let (urls, native) = match source {
             Source::Environment => (environment::urls()?, None),
             Source::Containers => (containers::start().await?, None),
-            Source::Native => Native::start()
-                .await
-                .map(|native| (native.urls(), Some(native)))?,
+            Source::Native => Native::start().await.map(|native| (native.urls(), Some(native)))?,
             Source::Installed => {
                 install::missing().await?;
-                Native::start()
-                    .await
-                    .map(|native| (native.urls(), Some(native)))?
+                Native::start().await.map(|native| (native.urls(), Some(native)))?
             }
         };
         let versions = ready::all(&urls).await?;
-        Ok(Self {
-            source,
-            urls,
-            versions,
-            native,
-        })
+        Ok(Self { source, urls, versions, native })
     }
 
     /// An administrator's URL; its database is not for tests.
@@ -147,10 +141,7 @@ impl Servers {
     #[must_use]
     pub fn describe(&self) -> String {
         let [postgres, redis, rabbitmq] = &self.versions;
-        format!(
-            "{}: Postgres {postgres}, Redis {redis}, RabbitMQ {rabbitmq}",
-            self.source
-        )
+        format!("{}: Postgres {postgres}, Redis {redis}, RabbitMQ {rabbitmq}", self.source)
     }
 
     /// Creates a database, a copy of `template` if one is given, and returns its URL.
@@ -158,11 +149,8 @@ impl Servers {
     /// # Errors
     /// When it exists, or someone is connected to the template.
     pub async fn database(&self, name: &str, template: Option<&str>) -> Result<String> {
-        let copy = template
-            .map(|template| format!(" template {}", quoted(template)))
-            .unwrap_or_default();
-        self.administer(format!("create database {}{copy}", quoted(name)))
-            .await?;
+        let copy = template.map(|template| format!(" template {}", quoted(template))).unwrap_or_default();
+        self.administer(format!("create database {}{copy}", quoted(name))).await?;
         Ok(with_database(&self.urls.postgres, name))
     }
 
@@ -171,20 +159,12 @@ impl Servers {
     /// # Errors
     /// When Postgres is away.
     pub async fn drop_database(&self, name: &str) -> Result<()> {
-        self.administer(format!(
-            "drop database if exists {} with (force)",
-            quoted(name)
-        ))
-        .await
+        self.administer(format!("drop database if exists {} with (force)", quoted(name))).await
     }
 
     async fn administer(&self, statement: String) -> Result<()> {
-        let mut connection = PgConnection::connect(&self.urls.postgres)
-            .await
-            .context("connecting to Postgres")?;
-        let done = sqlx::raw_sql(AssertSqlSafe(statement.clone()))
-            .execute(&mut connection)
-            .await;
+        let mut connection = PgConnection::connect(&self.urls.postgres).await.context("connecting to Postgres")?;
+        let done = sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(&mut connection).await;
         connection.close().await.ok();
         done.map(drop).with_context(|| statement)
     }
@@ -221,7 +201,8 @@ impl Servers {
         self.native()?.start_postgres().await
     }
 
-    /// Kills RabbitMQ as a crash would; its port and data stay.
+    /// Kills RabbitMQ as a crash would; its port and data stay, except for quorum queues declared within the last
+    /// second: 3.10 writes their names to disk twice a second, and does not recover one whose name it lost.
     ///
     /// # Errors
     /// When the servers are not children of this process.
@@ -238,23 +219,15 @@ impl Servers {
     }
 
     fn native(&self) -> Result<&Native> {
-        self.native.as_ref().with_context(|| {
-            format!(
-                "servers from {} cannot be stopped; run with SERVERS=native",
-                self.source
-            )
-        })
+        self.native
+            .as_ref()
+            .with_context(|| format!("servers from {} cannot be stopped; run with SERVERS=native", self.source))
     }
 }
 
 fn sources(wanted: Option<&str>) -> Result<Vec<Source>> {
     Ok(match wanted {
-        None => vec![
-            Source::Environment,
-            Source::Containers,
-            Source::Native,
-            Source::Installed,
-        ],
+        None => vec![Source::Environment, Source::Containers, Source::Native, Source::Installed],
         Some("environment") => vec![Source::Environment],
         Some("containers") => vec![Source::Containers],
         Some("native") => vec![Source::Native, Source::Installed],
@@ -264,10 +237,7 @@ fn sources(wanted: Option<&str>) -> Result<Vec<Source>> {
 
 /// A variable that is set to something.
 fn setting(name: &str) -> Option<String> {
-    std::env::var_os(name)?
-        .into_string()
-        .ok()
-        .filter(|value| !value.is_empty())
+    std::env::var_os(name)?.into_string().ok().filter(|value| !value.is_empty())
 }
 
 fn quoted(identifier: &str) -> String {
@@ -276,14 +246,8 @@ fn quoted(identifier: &str) -> String {
 
 /// The same server and user, another database.
 fn with_database(url: &str, name: &str) -> String {
-    let (base, query) = url
-        .split_once('?')
-        .map_or((url, String::new()), |(base, query)| {
-            (base, format!("?{query}"))
-        });
+    let (base, query) = url.split_once('?').map_or((url, String::new()), |(base, query)| (base, format!("?{query}")));
     let authority = base.find("://").map_or(0, |at| at + 3);
-    let end = base[authority..]
-        .find('/')
-        .map_or(base.len(), |at| authority + at);
+    let end = base[authority..].find('/').map_or(base.len(), |at| authority + at);
     format!("{}/{name}{query}", &base[..end])
 }

@@ -14,28 +14,14 @@ use super::process::{self, Process, Stop};
 
 /// The newest that has `initdb` beside it; Debian keeps both off the path.
 pub(super) fn binary() -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> = versions
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin/postgres"),
-            ))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin/postgres"))))
         .collect();
     versions.sort();
     let on_path = on_path("postgres").and_then(|found| found.canonicalize().ok());
-    let candidates = versions
-        .into_iter()
-        .rev()
-        .map(|(_, file)| file)
-        .chain(on_path);
-    candidates
-        .into_iter()
-        .find(|file| is_executable(file) && is_executable(&file.with_file_name("initdb")))
+    let candidates = versions.into_iter().rev().map(|(_, file)| file).chain(on_path);
+    candidates.into_iter().find(|file| is_executable(file) && is_executable(&file.with_file_name("initdb")))
 }
 
 pub(super) async fn start(binaries: &Binaries, directory: &Path) -> Result<(Process, String)> {
@@ -50,14 +36,7 @@ pub(super) async fn start(binaries: &Binaries, directory: &Path) -> Result<(Proc
     let data = home.join("data");
     let mut initdb = command(&binaries.postgres.with_file_name("initdb"), &home, user);
     initdb.arg("-D").arg(&data);
-    initdb.args([
-        "-U",
-        "postgres",
-        "--auth=trust",
-        "--encoding=UTF8",
-        "--locale=C.UTF-8",
-        "--no-sync",
-    ]);
+    initdb.args(["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]);
     process::run(initdb, &directory.join("initdb.log")).await?;
 
     let settings = settings(&binaries.postgres, port);
@@ -68,10 +47,7 @@ pub(super) async fn start(binaries: &Binaries, directory: &Path) -> Result<(Proc
         postgres.args(settings.iter().flat_map(|setting| ["-c", setting]));
         postgres
     })?;
-    Ok((
-        process,
-        format!("postgres://postgres@127.0.0.1:{port}/postgres"),
-    ))
+    Ok((process, format!("postgres://postgres@127.0.0.1:{port}/postgres")))
 }
 
 /// `fsync` only guards against the machine's fall, which no test can show.
@@ -83,14 +59,8 @@ fn settings(binary: &Path, port: u16) -> Vec<String> {
         "fsync=off".to_owned(),
         "max_connections=300".to_owned(),
     ];
-    let libraries = [
-        "../lib/pg_stat_statements.so",
-        "../lib/postgresql/pg_stat_statements.so",
-    ];
-    if libraries
-        .iter()
-        .any(|library| binary.with_file_name(library).exists())
-    {
+    let libraries = ["../lib/pg_stat_statements.so", "../lib/postgresql/pg_stat_statements.so"];
+    if libraries.iter().any(|library| binary.with_file_name(library).exists()) {
         settings.push("shared_preload_libraries=pg_stat_statements".to_owned());
     }
     settings
@@ -110,8 +80,7 @@ fn unprivileged() -> Result<Option<(u32, u32)>> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
-    let accounts =
-        fs::read_to_string("/etc/passwd").context("looking for a user to run Postgres as")?;
+    let accounts = fs::read_to_string("/etc/passwd").context("looking for a user to run Postgres as")?;
     let account = |wanted: &str| {
         accounts.lines().find_map(|line| {
             let mut fields = line.split(':');
@@ -120,8 +89,5 @@ fn unprivileged() -> Result<Option<(u32, u32)>> {
             (name == wanted).then_some((uid, gid))
         })
     };
-    account("postgres")
-        .or_else(|| account("nobody"))
-        .map(Some)
-        .context("no user postgres or nobody to run Postgres as")
+    account("postgres").or_else(|| account("nobody")).map(Some).context("no user postgres or nobody to run Postgres as")
 }

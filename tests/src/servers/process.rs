@@ -41,14 +41,7 @@ impl Process {
         command: impl Fn() -> Command + Send + Sync + 'static,
     ) -> Result<Self> {
         let log = directory.join(format!("{name}.log"));
-        let process = Self {
-            name,
-            port,
-            log,
-            stop,
-            command: Box::new(command),
-            child: Mutex::new(None),
-        };
+        let process = Self { name, port, log, stop, command: Box::new(command), child: Mutex::new(None) };
         process.start_again()?;
         Ok(process)
     }
@@ -57,11 +50,7 @@ impl Process {
     pub(super) fn start_again(&self) -> Result<()> {
         let mut child = self.child();
         ensure!(child.is_none(), "{} runs already", self.name);
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .context("opening a server's log")?;
+        let log = OpenOptions::new().create(true).append(true).open(&self.log).context("opening a server's log")?;
         let started = (self.command)()
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("sharing a server's log")?)
@@ -69,33 +58,29 @@ impl Process {
             .process_group(0)
             .spawn()
             .with_context(|| format!("starting {}", self.name))?;
-        watchdog::tell(self.name, &started.id().to_string())?;
+        let word = match self.stop {
+            Stop::Kill => "kill",
+            Stop::Quit => "quit",
+        };
+        watchdog::tell(word, &started.id().to_string())?;
         *child = Some(started);
         Ok(())
     }
 
     /// Ends it at once and waits until its port is closed.
     pub(crate) async fn stop(&self) -> Result<()> {
-        let mut child = self
-            .child()
-            .take()
-            .with_context(|| format!("{} is stopped already", self.name))?;
+        let mut child = self.child().take().with_context(|| format!("{} is stopped already", self.name))?;
         self.signal(&child)?;
         let deadline = Instant::now() + Duration::from_secs(10);
-        while child.try_wait()?.is_none()
-            || TcpStream::connect(("127.0.0.1", self.port)).await.is_ok()
-        {
+        while child.try_wait()?.is_none() || TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
             ensure!(Instant::now() < deadline, "{} does not stop", self.name);
             sleep(Duration::from_millis(20)).await;
         }
-        watchdog::tell(self.name, "")
+        watchdog::tell("ended", &child.id().to_string())
     }
 
     fn signal(&self, child: &Child) -> Result<()> {
-        let id = i32::try_from(child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .context("a server without a process id")?;
+        let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a server without a process id")?;
         match self.stop {
             Stop::Kill => kill_process_group(id, Signal::KILL),
             Stop::Quit => kill_process(id, Signal::QUIT),
@@ -106,11 +91,7 @@ impl Process {
     /// Why it ended, if it did: its status and its last words.
     pub(super) fn ended(&self) -> Option<String> {
         let status = self.child().as_mut()?.try_wait().ok()??;
-        Some(format!(
-            "{} ended with {status}: {}",
-            self.name,
-            last_words(&self.log)
-        ))
+        Some(format!("{} ended with {status}: {}", self.name, last_words(&self.log)))
     }
 
     fn child(&self) -> MutexGuard<'_, Option<Child>> {
@@ -119,13 +100,11 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// Only what failed to start is ever dropped; the watchdog ends the rest.
+    /// The shared servers are in a static and never dropped: those are the watchdog's.
     fn drop(&mut self) {
         if let Some(mut child) = self.child().take() {
-            self.signal(&child)
-                .and_then(|()| child.wait().context("waiting for a server"))
-                .ok();
-            watchdog::tell(self.name, "").ok();
+            self.signal(&child).and_then(|()| child.wait().context("waiting for a server")).ok();
+            watchdog::tell("ended", &child.id().to_string()).ok();
         }
     }
 }
@@ -133,9 +112,7 @@ impl Drop for Process {
 /// A command that sees nothing of this environment whose name starts so: it is meant for other servers.
 pub(super) fn command(program: impl AsRef<OsStr>, without: &str) -> Command {
     let mut command = Command::new(program);
-    for (name, _) in
-        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(without))
-    {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(without)) {
         command.env_remove(name);
     }
     command
@@ -145,29 +122,14 @@ pub(super) fn command(program: impl AsRef<OsStr>, without: &str) -> Command {
 pub(super) async fn run(mut command: Command, log: &Path) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = File::create(log).context("opening a log")?;
-    command
-        .stdin(Stdio::null())
-        .stdout(output.try_clone().context("sharing a log")?)
-        .stderr(output);
-    let status = tokio::process::Command::from(command)
-        .status()
-        .await
-        .with_context(|| format!("running {name}"))?;
-    ensure!(
-        status.success(),
-        "{name} ended with {status}: {}",
-        last_words(log)
-    );
+    command.stdin(Stdio::null()).stdout(output.try_clone().context("sharing a log")?).stderr(output);
+    let status = tokio::process::Command::from(command).status().await.with_context(|| format!("running {name}"))?;
+    ensure!(status.success(), "{name} ended with {status}: {}", last_words(log));
     Ok(())
 }
 
 fn last_words(log: &Path) -> String {
-    let text = fs::read(log)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default();
-    let lines: Vec<_> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(8)..].join(" | ")
 }

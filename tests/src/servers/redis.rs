@@ -22,14 +22,7 @@ pub(super) async fn start(binaries: &Binaries, directory: &Path) -> Result<(Proc
     let process = Process::start("redis", (port, directory, Stop::Kill), move || {
         let mut redis = process::command(&binary, "REDIS_");
         redis.current_dir(&data);
-        redis.args([
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-        ]);
+        redis.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
         redis.args(["--appendonly", "yes", "--appendfsync", "no"]);
         redis
     })?;

@@ -10,44 +10,41 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result};
 
-/// Each line is a name and a value, and replaces the last of that name, except for containers.
-/// Postgres is asked to stop at once, because its backends are in sessions of their own; the others are groups.
+/// Each line is a word and a value. `quit` is Postgres, whose backends are in sessions of their own and end with it
+/// when it is asked; `kill` is a process group. Lists begin and end with a space, so that an entry can be cut out.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
-while read -r name value; do
-  case $name in
-    postgres) postgres=$value ;;
-    redis) redis=$value ;;
-    rabbitmq) rabbitmq=$value ;;
-    epmd) epmd=$value ;;
+quit=' ' kill=' ' containers= directories=
+while read -r word value; do
+  case $word in
+    quit) quit="$quit$value " ;;
+    kill) kill="$kill$value " ;;
+    ended)
+      case $quit in *" $value "*) quit="${quit%% $value *} ${quit#* $value }" ;; esac
+      case $kill in *" $value "*) kill="${kill%% $value *} ${kill#* $value }" ;; esac
+      ;;
     container) containers="$containers $value" ;;
-    directory) directory=$value ;;
+    directory) directories="$directories $value" ;;
   esac
 done
-if [ -n "$postgres" ]; then kill -s QUIT "$postgres"; fi
-for group in $redis $rabbitmq $epmd; do kill -s KILL -- "-$group"; done
+for id in $quit; do kill -s QUIT "$id"; done
+for group in $kill; do kill -s KILL -- "-$group"; done
 if [ -n "$containers" ]; then docker rm -fv $containers; fi
-if [ -n "$postgres" ]; then
+for id in $quit; do
   tries=0
-  while kill -s 0 "$postgres" && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
-  kill -s KILL -- "-$postgres"
-fi
-if [ -n "$directory" ]; then rm -rf "$directory"; fi
+  while kill -s 0 "$id" && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
+  kill -s KILL -- "-$id"
+done
+rm -rf $directories
 "#;
 
-/// Tells the watchdog what to end; an empty value means that it ended already.
-pub(super) fn tell(name: &str, value: &str) -> Result<()> {
+/// Tells the watchdog what to end, or what ended already.
+pub(super) fn tell(word: &str, value: &str) -> Result<()> {
     static PIPE: OnceLock<Result<Mutex<ChildStdin>, String>> = OnceLock::new();
-    let pipe = PIPE.get_or_init(|| {
-        start()
-            .map(Mutex::new)
-            .map_err(|fault| format!("{fault:#}"))
-    });
-    let pipe = pipe
-        .as_ref()
-        .map_err(|fault| anyhow::anyhow!(fault.clone()))?;
+    let pipe = PIPE.get_or_init(|| start().map(Mutex::new).map_err(|fault| format!("{fault:#}")));
+    let pipe = pipe.as_ref().map_err(|fault| anyhow::anyhow!(fault.clone()))?;
     let mut pipe = pipe.lock().unwrap_or_else(PoisonError::into_inner);
-    writeln!(pipe, "{name} {value}").context("telling the watchdog")
+    pipe.write_all(format!("{word} {value}\n").as_bytes()).context("telling the watchdog")
 }
 
 fn start() -> Result<ChildStdin> {
@@ -60,8 +57,5 @@ fn start() -> Result<ChildStdin> {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn();
-    watchdog
-        .context("starting the watchdog")?
-        .stdin
-        .context("the watchdog has no pipe")
+    watchdog.context("starting the watchdog")?.stdin.context("the watchdog has no pipe")
 }
