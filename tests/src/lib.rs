@@ -3,4 +3,5 @@
 pub mod discord;
 pub mod otlp;
 pub mod report;
+pub mod servers;
 pub mod trace;
