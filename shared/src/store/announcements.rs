@@ -123,6 +123,25 @@ pub async fn want(sql: &mut Sql, game: GameId) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// The time of a deferred post came: it is wanted now.
+///
+/// # Errors
+/// When the database is away.
+pub async fn release(sql: &mut Sql, game: GameId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "/* UPDATE announcements */ update announcements set
+           state = case when state = 'deferred' then 'pending' else state end,
+           desired_version = desired_version + 1, changed_at = now(), trace_context = $2,
+           next_attempt_at = now() + interval '3 s'
+         where game_id = $1",
+        game.0,
+        carry::row(),
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
+}
+
 /// Takes the turn at an announcement that shows an old version, unless someone has it or it waits for its time.
 ///
 /// # Errors
