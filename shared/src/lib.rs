@@ -4,5 +4,6 @@ pub mod error;
 pub mod clock;
 pub mod domain;
 pub mod telemetry;
+pub mod cache;
 pub mod store;
 pub mod discord;
