@@ -6,6 +6,7 @@ pub mod clock;
 pub mod domain;
 pub mod events;
 pub mod telemetry;
+pub mod cache;
 pub mod store;
 pub mod amqp;
 pub mod discord;
