@@ -1,6 +1,8 @@
 //! The only place that knows SQL, one noun a file.
 
 mod executor;
+pub mod hints;
+pub mod outbox;
 
 use std::str::FromStr;
 use std::sync::Arc;
