@@ -10,6 +10,7 @@ pub mod cache;
 pub mod store;
 pub mod amqp;
 pub mod discord;
+pub mod service;
 pub mod daemon;
 pub mod app;
 pub mod actions;
