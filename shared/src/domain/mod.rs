@@ -4,6 +4,7 @@ pub mod audience;
 pub mod form;
 pub mod game;
 pub mod ids;
+pub mod letter;
 pub mod lifecycle;
 pub mod permission;
 pub mod roster;

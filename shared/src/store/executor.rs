@@ -1,0 +1,333 @@
+//! The SQL edge: every statement is bounded in time, measured, and a CLIENT span below a recording span.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
+use opentelemetry::KeyValue;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Either, Error, Execute, Executor, Postgres, SqlStr};
+
+use super::Db;
+use crate::telemetry::instruments::{self, seconds, with_error};
+use crate::telemetry::span::{self, Span};
+
+/// The server gives up first, at its `statement_timeout` of 5 s; past this the connection is closed.
+const DEADLINE: Duration = Duration::from_secs(6);
+
+/// Where the statements go; the same for every connection of a pool.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) namespace: String,
+    pub(super) address: String,
+    pub(super) port: u16,
+}
+
+/// One connection, on which every statement is told.
+#[derive(Debug)]
+pub struct Sql {
+    connection: Option<PoolConnection<Postgres>>,
+    server: Arc<Server>,
+    /// A transaction was begun and has not ended.
+    open: bool,
+}
+
+/// A transaction. Dropped without `commit` it is rolled back.
+#[derive(Debug)]
+#[must_use]
+pub struct Tx(Sql);
+
+impl Db {
+    /// A connection for single statements.
+    ///
+    /// # Errors
+    /// When the pool has none within 2 s, or the database is away.
+    pub async fn connection(&self) -> Result<Sql, Error> {
+        let since = Instant::now();
+        let taken = self.pool.acquire().await;
+        let error = taken.as_ref().err().map(class);
+        let labels = with_error(vec![KeyValue::new("db.client.connection.pool.name", self.name)], error);
+        instruments::get().db_wait.record(seconds(since), &labels);
+        Ok(Sql { connection: Some(taken?), server: Arc::clone(&self.server), open: false })
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// As `connection`, and when the server refuses.
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        let mut sql = self.connection().await?;
+        (&mut sql).execute("/* BEGIN */ begin").await?;
+        sql.open = true;
+        Ok(Tx(sql))
+    }
+}
+
+impl Sql {
+    /// The connection itself, for what is not told: pings.
+    pub(super) fn raw(&mut self) -> &mut sqlx::PgConnection {
+        self.connection.as_mut().expect("a connection is only taken when it is dropped")
+    }
+}
+
+impl Tx {
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// When the server refuses, or its answer is lost: then only what is idempotent by key may be repeated.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        let done = (&mut self.0).execute("/* COMMIT */ commit").await;
+        self.0.open = done.is_err();
+        done.map(drop)
+    }
+
+    /// Gives it up; said explicitly where a refusal is usual.
+    ///
+    /// # Errors
+    /// When the server is away.
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        let done = (&mut self.0).execute("/* ROLLBACK */ rollback").await;
+        self.0.open = done.is_err();
+        done.map(drop)
+    }
+}
+
+impl Deref for Tx {
+    type Target = Sql;
+
+    fn deref(&self) -> &Sql {
+        &self.0
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Sql {
+        &mut self.0
+    }
+}
+
+impl Drop for Sql {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take().filter(|_| self.open) else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        #[expect(clippy::disallowed_methods, reason = "an implicit rollback has no span and belongs to nobody")]
+        runtime.spawn(span::silent(async move {
+            let ended = tokio::time::timeout(Duration::from_secs(1), connection.execute("rollback")).await;
+            if !matches!(ended, Ok(Ok(_))) {
+                connection.close_on_drop();
+            }
+        }));
+    }
+}
+
+/// A query taken apart, so that its text can be told before it runs.
+struct Parts {
+    statement: Option<PgStatement>,
+    arguments: Option<PgArguments>,
+    persistent: bool,
+    sql: SqlStr,
+}
+
+impl Parts {
+    fn of<'q>(mut query: impl Execute<'q, Postgres>) -> Result<Self, Error> {
+        let statement = query.statement().cloned();
+        let arguments = query.take_arguments().map_err(Error::Encode)?;
+        Ok(Self { statement, arguments, persistent: query.persistent(), sql: query.sql() })
+    }
+}
+
+impl Execute<'_, Postgres> for Parts {
+    fn sql(self) -> SqlStr {
+        self.sql
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        self.statement.as_ref()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, sqlx::error::BoxDynError> {
+        Ok(self.arguments.take())
+    }
+
+    fn persistent(&self) -> bool {
+        self.persistent
+    }
+}
+
+impl<'c> Executor<'c> for &'c mut Sql {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let parts = Parts::of(query);
+        async_stream::try_stream! {
+            let parts = parts?;
+            let mut told = Told::new(&self.server, parts.sql.as_str());
+            let connection = self.connection.as_mut().ok_or(Error::PoolClosed)?;
+            let until = tokio::time::Instant::now() + DEADLINE;
+            let ended = {
+                let mut steps = connection.fetch_many(parts);
+                loop {
+                    match tokio::time::timeout_at(until, steps.next()).await {
+                        Ok(None) => break Ok(()),
+                        Ok(Some(Ok(step))) => {
+                            told.count(&step);
+                            yield step;
+                        }
+                        Ok(Some(Err(error))) => break Err((class(&error), error)),
+                        Err(_) => break Err(("timeout", Error::PoolTimedOut)),
+                    }
+                }
+            };
+            if let Err((class, error)) = ended {
+                if class == "timeout" {
+                    // An unread answer is on its way on this connection: it cannot be used again.
+                    connection.close_on_drop();
+                    self.open = false;
+                }
+                told.failed(class);
+                Err(error)?;
+                return;
+            }
+            told.done();
+        }
+        .boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let mut rows = self.fetch(query);
+        Box::pin(async move {
+            let first = rows.try_next().await?;
+            // Read to the end, or the span would end before the statement does.
+            while rows.try_next().await?.is_some() {}
+            Ok(first)
+        })
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move {
+            let connection = self.connection.as_mut().ok_or(Error::PoolClosed)?;
+            connection.prepare_with(sql, parameters).await
+        })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<sqlx::Describe<Postgres>, Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move {
+            let connection = self.connection.as_mut().ok_or(Error::PoolClosed)?;
+            connection.describe(sql).await
+        })
+    }
+}
+
+/// The span and the measurement of one statement; dropped unfinished it ends as `cancelled`.
+struct Told {
+    span: Option<Span>,
+    labels: Vec<KeyValue>,
+    since: Instant,
+    returned: i64,
+    affected: i64,
+}
+
+impl Told {
+    fn new(server: &Server, text: &str) -> Self {
+        let summary = summary(text).to_owned();
+        let labels = vec![
+            KeyValue::new("db.system.name", "postgresql"),
+            KeyValue::new("db.namespace", server.namespace.clone()),
+            KeyValue::new("db.query.summary", summary.clone()),
+        ];
+        let span = span::client(summary, || {
+            let mut attributes = labels.clone();
+            attributes.push(KeyValue::new("db.query.text", text.to_owned()));
+            attributes.push(KeyValue::new("server.address", server.address.clone()));
+            if server.port != 5432 {
+                attributes.push(KeyValue::new("server.port", i64::from(server.port)));
+            }
+            attributes
+        });
+        Self { span: Some(span), labels, since: Instant::now(), returned: 0, affected: 0 }
+    }
+
+    fn count(&mut self, step: &Either<PgQueryResult, PgRow>) {
+        match step {
+            Either::Left(result) => self.affected += i64::try_from(result.rows_affected()).unwrap_or(i64::MAX),
+            Either::Right(_) => self.returned += 1,
+        }
+    }
+
+    fn failed(mut self, class: &'static str) {
+        self.measure(Some(class));
+        if let Some(span) = self.span.take() {
+            if class.len() == 5 {
+                span.set(KeyValue::new("db.response.status_code", class));
+            }
+            span.fail(class);
+            span.end();
+        }
+    }
+
+    fn done(mut self) {
+        self.measure(None);
+        if let Some(span) = self.span.take() {
+            // The server reports returned rows as affected ones too.
+            span.set(KeyValue::new("gamesched.db.rows", self.affected.max(self.returned)));
+            span.end();
+        }
+    }
+
+    fn measure(&mut self, error: Option<&'static str>) {
+        let labels = with_error(std::mem::take(&mut self.labels), error);
+        instruments::get().db_duration.record(seconds(self.since), &labels);
+    }
+}
+
+/// The statement's leading comment: operations and targets in order, as the conventions define the summary.
+fn summary(text: &str) -> &str {
+    text.strip_prefix("/* ").and_then(|rest| rest.split_once(" */")).map_or("SQL", |(summary, _)| summary)
+}
+
+/// What went wrong, as a bounded word: the SQLSTATE, or how the connection failed.
+pub(super) fn class(error: &Error) -> &'static str {
+    match error {
+        Error::Database(database) => database.code().map_or("unknown", |code| sqlstate(&code)),
+        Error::PoolTimedOut => "pool_timeout",
+        Error::Io(_) | Error::Tls(_) | Error::PoolClosed | Error::WorkerCrashed => "io",
+        _ => "client",
+    }
+}
+
+/// SQLSTATEs that this schema can meet; others by their class.
+fn sqlstate(code: &str) -> &'static str {
+    const KNOWN: [&str; 14] = [
+        "23502", "23503", "23505", "23514", "25006", "25P02", "40001", "40P01", "42501", "53300", "55P03", "57014",
+        "57P01", "57P03",
+    ];
+    KNOWN.into_iter().find(|known| *known == code).unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::summary;
+
+    #[test]
+    fn the_leading_comment_names_the_statement() {
+        assert_eq!(summary("/* INSERT participants */ insert into participants"), "INSERT participants");
+        assert_eq!(summary("select 1"), "SQL");
+    }
+}

@@ -1,0 +1,161 @@
+//! The only place that knows SQL, one noun a file.
+
+pub mod announcements;
+pub mod audit;
+pub mod backlog;
+pub mod deliveries;
+mod executor;
+pub mod games;
+pub mod guilds;
+pub mod outbox;
+pub mod people;
+pub mod rosters;
+pub mod schedule;
+pub mod templates;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Executor, PgPool, Row};
+
+pub use executor::{Sql, Tx};
+
+use crate::domain::ids::Discord;
+
+/// The schema, forward only.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: PgPool,
+    name: &'static str,
+    server: Arc<executor::Server>,
+}
+
+/// The database cannot be reached, or does not answer in time.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the database is away ({0})")]
+pub struct Away(&'static str);
+
+impl Db {
+    /// Opens a pool without waiting for the server: connections are made when they are needed.
+    ///
+    /// # Errors
+    /// When `url` is no Postgres URL.
+    pub fn open(url: &str, service: &'static str, connections: u32) -> anyhow::Result<Self> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|_| anyhow::anyhow!("DATABASE_URL is not a Postgres URL"))?
+            .application_name(service)
+            .disable_statement_logging()
+            .options([
+                ("statement_timeout", "5s"),
+                ("idle_in_transaction_session_timeout", "10s"),
+                ("timezone", "UTC"),
+            ]);
+        let server = executor::Server {
+            namespace: options.get_database().unwrap_or_default().to_owned(),
+            address: options.get_host().to_owned(),
+            port: options.get_port(),
+        };
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(2))
+            .max_lifetime(Duration::from_secs(30 * 60))
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    // A standby cannot take writes: the pool asks again and gets the primary.
+                    let row = connection.fetch_one("select pg_is_in_recovery()").await?;
+                    if row.get::<bool, _>(0) {
+                        return Err(sqlx::Error::Protocol("this server is a standby".into()));
+                    }
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Self { pool, name: service, server: Arc::new(server) })
+    }
+
+    /// Whether the server answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> anyhow::Result<()> {
+        let mut sql = self.connection().await.map_err(fault)?;
+        (&mut *sql.raw()).execute("select 1").await.map_err(fault)?;
+        Ok(())
+    }
+
+    /// Brings the schema to this release; one process at a time, under a lock.
+    ///
+    /// # Errors
+    /// When the server is away or a migration does not apply.
+    pub async fn migrate(&self) -> anyhow::Result<()> {
+        MIGRATIONS.run(&self.pool).await.context("migrating the database")
+    }
+
+    /// A connection that `LISTEN`s; pinned, so it does not come from the pool.
+    ///
+    /// # Errors
+    /// When the server is away.
+    pub async fn listen(&self, channel: &str) -> Result<sqlx::postgres::PgListener, sqlx::Error> {
+        let mut listener = sqlx::postgres::PgListener::connect_with(&self.pool).await?;
+        listener.listen(channel).await?;
+        Ok(listener)
+    }
+
+    /// Closes the pool.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A database error as a fault: told by code, constraint and table, since its message can hold row values.
+#[must_use]
+pub fn fault(error: sqlx::Error) -> anyhow::Error {
+    match &error {
+        sqlx::Error::Database(database) => anyhow::anyhow!(
+            "the database refused: {} constraint={} table={}",
+            database.code().unwrap_or_default(),
+            database.constraint().unwrap_or("-"),
+            database.table().unwrap_or("-"),
+        ),
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Protocol(_) => anyhow::Error::new(Away(executor::class(&error))),
+        other => anyhow::anyhow!("the database client failed: {}", executor::class(other)),
+    }
+}
+
+/// A Discord id as Postgres keeps it.
+pub(crate) fn discord_id<Marker>(id: Discord<Marker>) -> i64 {
+    // Discord's ids stay below 2^63 until the year 2084.
+    id.get().cast_signed()
+}
+
+/// Several of them.
+pub(crate) fn discord_ids<Marker>(ids: &[Discord<Marker>]) -> Vec<i64> {
+    ids.iter().map(|id| discord_id(*id)).collect()
+}
+
+/// A Discord id out of Postgres.
+///
+/// # Errors
+/// When the column holds zero, which Discord never gives.
+pub(crate) fn snowflake<Marker>(id: i64) -> anyhow::Result<Discord<Marker>> {
+    Discord::new_checked(id.cast_unsigned()).context("a stored Discord id is zero")
+}
+
+/// Several of them.
+///
+/// # Errors
+/// As `snowflake`.
+pub(crate) fn snowflakes<Marker>(ids: &[i64]) -> anyhow::Result<Vec<Discord<Marker>>> {
+    ids.iter().map(|id| snowflake(*id)).collect()
+}
