@@ -11,8 +11,7 @@ use shared::domain::ids::{DiscordGuild, DiscordUser, GameId, UserId};
 use shared::domain::roster::{Changes, Roster};
 use uuid::Uuid;
 
-const NOON: DateTime<Utc> =
-    DateTime::from_timestamp(1_778_414_400, 0).expect("a date within the calendar");
+const NOON: DateTime<Utc> = DateTime::from_timestamp(1_778_414_400, 0).expect("a date within the calendar");
 
 fn user(number: u128) -> UserId {
     UserId(Uuid::from_u128(number))
@@ -22,28 +21,20 @@ fn user(number: u128) -> UserId {
 fn roster() -> Roster {
     let mut roster = Roster::new(SignupMethod::SelfSignup, 100, vec![]);
     for number in 0..200 {
-        roster
-            .join(user(number), &[], &[], NOON)
-            .expect("a game that takes everybody");
+        roster.join(user(number), &[], &[], NOON).expect("a game that takes everybody");
     }
     roster
 }
 
 fn shown(from: u64) -> Vec<Shown> {
-    (from..from + 100)
-        .map(|number| Shown::Mention(DiscordUser::new(100_000_000_000_000_000 + number)))
-        .collect()
+    (from..from + 100).map(|number| Shown::Mention(DiscordUser::new(100_000_000_000_000_000 + number))).collect()
 }
 
 fn board() -> Board {
     Board {
         game: GameId(Uuid::from_u128(1)),
         guild: DiscordGuild::new(77),
-        host: Host {
-            user: DiscordUser::new(1),
-            name: "Dee".to_owned(),
-            avatar_url: None,
-        },
+        host: Host { user: DiscordUser::new(1), name: "Dee".to_owned(), avatar_url: None },
         title: "Barrow of the Ice King".to_owned(),
         description: Some("It is cold. ".repeat(160)),
         location: Some("<#123456789012345678>".to_owned()),

@@ -99,22 +99,10 @@ pub fn late(due_at: DateTime<Utc>) -> String {
 #[must_use]
 pub fn notice(letter: &Letter) -> String {
     let title = format!("**{}**", text::escape(&letter.title));
-    let place = |place| self::place(place, letter.seats, letter.method);
     match (letter.notice, letter.reader) {
-        (Notice::Joined | Notice::Waitlisted, Role::Player(now) | Role::Host(Some(now))) => {
-            format!("You joined {title}. {}", place(now))
-        }
-        (Notice::Joined | Notice::Waitlisted, Role::Host(None)) => {
-            format!("{title} has a new participant.")
-        }
-        (Notice::Promoted, Role::Player(now) | Role::Host(Some(now))) => {
-            format!("You moved up in {title}. {}", place(now))
-        }
-        (Notice::Promoted, Role::Host(None)) => format!("Somebody moved up in {title}."),
-        (Notice::Demoted, Role::Player(now) | Role::Host(Some(now))) => {
-            format!("You lost your seat in {title}. {}", place(now))
-        }
-        (Notice::Demoted, Role::Host(None)) => format!("Somebody lost their seat in {title}."),
+        (Notice::Joined | Notice::Waitlisted, reader) => format!("You joined {title}.{}", standing(letter, reader)),
+        (Notice::Promoted, reader) => format!("You moved up in {title}.{}", standing(letter, reader)),
+        (Notice::Demoted, reader) => format!("You lost your seat in {title}.{}", standing(letter, reader)),
         (Notice::Removed, _) if letter.deadline.is_some() => {
             format!("You are no longer in {title}: you did not confirm in time.")
         }
@@ -123,38 +111,35 @@ pub fn notice(letter: &Letter) -> String {
         (Notice::DropOut, _) => drop_out(letter, &title),
         (Notice::Reminder, reader) => reminder(letter, reader, &title),
         (Notice::Rescheduled, _) => rescheduled(letter, &title),
-        (Notice::Cancelled, _) => format!(
-            "{title}, planned for {}, is cancelled.",
-            at(letter.starts_at)
-        ),
+        (Notice::Cancelled, _) => format!("{title}, planned for {}, is cancelled.", at(letter.starts_at)),
         (Notice::NotEnoughPlayers, _) => not_enough(letter, &title),
-        (Notice::CloneConfirm, _) => ask(
-            letter,
-            &format!("You were carried over into {title}. Will you come?"),
-        ),
-        (Notice::RecurrenceConfirm, _) => ask(
-            letter,
-            &format!("{title} is due again. Will it take place?"),
-        ),
+        (Notice::CloneConfirm, _) => ask(letter, &format!("You were carried over into {title}. Will you come?")),
+        (Notice::RecurrenceConfirm, _) => ask(letter, &format!("{title} is due again. Will it take place?")),
         (Notice::RewardsReminder, _) => {
             format!("{title} is over. Tell the players what they were rewarded with.")
         }
     }
 }
 
-fn reminder(letter: &Letter, reader: Role, title: &str) -> String {
+/// Where they stand, as a sentence of its own.
+fn standing(letter: &Letter, reader: Option<Role>) -> String {
+    match reader {
+        Some(Role::Player(now) | Role::Host(Some(now))) => format!(" {}", place(now, letter.seats, letter.method)),
+        Some(Role::Host(None)) | None => String::new(),
+    }
+}
+
+fn reminder(letter: &Letter, reader: Option<Role>, title: &str) -> String {
     let start = in_how_long(letter.starts_at);
     match reader {
-        Role::Player(Place::Confirmed(seat)) => {
-            format!(
-                "{title} starts {start}. You have seat {seat} of {}.",
-                letter.seats
-            )
+        Some(Role::Player(Place::Confirmed(seat))) => {
+            format!("{title} starts {start}. You have seat {seat} of {}.", letter.seats)
         }
-        Role::Player(Place::Waiting(number)) => {
+        Some(Role::Player(Place::Waiting(number))) => {
             format!("{title} starts {start}. You are still waiting, number {number} in line.")
         }
-        Role::Host(plays) => {
+        None => format!("{title} starts {start}."),
+        Some(Role::Host(plays)) => {
             let own = match plays {
                 Some(Place::Confirmed(seat)) => format!(" You play yourself, in seat {seat}."),
                 Some(Place::Waiting(number)) => {
@@ -162,34 +147,19 @@ fn reminder(letter: &Letter, reader: Role, title: &str) -> String {
                 }
                 None => String::new(),
             };
-            format!(
-                "You host {title}, which starts {start}. {}{own}",
-                counts(letter)
-            )
+            format!("You host {title}, which starts {start}. {}{own}", counts(letter))
         }
     }
 }
 
 fn drop_out(letter: &Letter, title: &str) -> String {
-    let who = letter
-        .who
-        .as_ref()
-        .map_or_else(|| "Somebody you had added".to_owned(), ToString::to_string);
-    let next = letter
-        .next_in_line
-        .as_ref()
-        .map_or_else(String::new, |next| format!(" Next in line: {next}."));
-    format!(
-        "{who} is out of {title}, which starts {}. {}{next}",
-        in_how_long(letter.starts_at),
-        counts(letter)
-    )
+    let who = letter.who.as_ref().map_or_else(|| "Somebody you had added".to_owned(), ToString::to_string);
+    let next = letter.next_in_line.as_ref().map_or_else(String::new, |next| format!(" Next in line: {next}."));
+    format!("{who} is out of {title}, which starts {}. {}{next}", in_how_long(letter.starts_at), counts(letter))
 }
 
 fn rescheduled(letter: &Letter, title: &str) -> String {
-    let from = letter
-        .was_at
-        .map_or_else(String::new, |was_at| format!(" from {}", at(was_at)));
+    let from = letter.was_at.map_or_else(String::new, |was_at| format!(" from {}", at(was_at)));
     format!("{title} was moved{from} to {}.", at(letter.starts_at))
 }
 
@@ -203,17 +173,12 @@ fn not_enough(letter: &Letter, title: &str) -> String {
 }
 
 fn ask(letter: &Letter, question: &str) -> String {
-    let by = letter.deadline.map_or_else(String::new, |by| {
-        format!(" Answer by {}, {}.", at(by), in_how_long(by))
-    });
+    let by = letter.deadline.map_or_else(String::new, |by| format!(" Answer by {}, {}.", at(by), in_how_long(by)));
     format!("{question}{by}")
 }
 
 fn counts(letter: &Letter) -> String {
-    format!(
-        "{} of {} seats are taken, {} waiting.",
-        letter.confirmed, letter.seats, letter.waiting
-    )
+    format!("{} of {} seats are taken, {} waiting.", letter.confirmed, letter.seats, letter.waiting)
 }
 
 #[cfg(test)]
@@ -223,10 +188,7 @@ mod tests {
     #[test]
     fn di_13_an_answer_tells_the_seat_or_the_number_in_line_and_why() {
         let told = |place, method| super::place(place, 4, method);
-        assert_eq!(
-            told(Place::Confirmed(3), SignupMethod::SelfSignup),
-            "You have seat 3 of 4."
-        );
+        assert_eq!(told(Place::Confirmed(3), SignupMethod::SelfSignup), "You have seat 3 of 4.");
         assert_eq!(
             told(Place::Waiting(2), SignupMethod::SelfSignup),
             "You are number 2 in line: the game is full, and you move up by yourself when a seat is free."
@@ -239,9 +201,6 @@ mod tests {
 
     #[test]
     fn di_23_run_time_reads_as_hours_and_minutes() {
-        assert_eq!(
-            [run_time(45), run_time(60), run_time(150)],
-            ["45m", "1h", "2h 30m"]
-        );
+        assert_eq!([run_time(45), run_time(60), run_time(150)], ["45m", "1h", "2h 30m"]);
     }
 }

@@ -110,6 +110,12 @@ struct DeliveryBody {
     delivery: DeliveryId,
 }
 
+/// The routing key as one of ours, if it is.
+pub(crate) fn known_key(key: &str) -> Option<&'static str> {
+    let known = GameChange::ALL.iter().map(|change| change.as_str());
+    known.chain([DELIVERY_DUE]).find(|known| *known == key)
+}
+
 impl Event {
     /// What the exchange routes by.
     #[must_use]

@@ -79,36 +79,11 @@ struct Cut {
 
 const WHOLE_WAITLIST: usize = usize::MAX;
 const CUTS: [Cut; 5] = [
-    Cut {
-        waiting: WHOLE_WAITLIST,
-        description: 3600,
-        place: FIELD,
-        lists: true,
-    },
-    Cut {
-        waiting: 15,
-        description: 3600,
-        place: FIELD,
-        lists: true,
-    },
-    Cut {
-        waiting: 15,
-        description: 200,
-        place: FIELD,
-        lists: true,
-    },
-    Cut {
-        waiting: 15,
-        description: 200,
-        place: 100,
-        lists: true,
-    },
-    Cut {
-        waiting: 0,
-        description: 200,
-        place: 100,
-        lists: false,
-    },
+    Cut { waiting: WHOLE_WAITLIST, description: 3600, place: FIELD, lists: true },
+    Cut { waiting: 15, description: 3600, place: FIELD, lists: true },
+    Cut { waiting: 15, description: 200, place: FIELD, lists: true },
+    Cut { waiting: 15, description: 200, place: 100, lists: true },
+    Cut { waiting: 0, description: 200, place: 100, lists: false },
 ];
 
 /// The body of the message. The nonce is the sender's.
@@ -139,33 +114,16 @@ pub fn leave_id(game: GameId) -> String {
 /// The first cut that Discord accepts; the last one always fits.
 fn fitting(board: &Board) -> Embed {
     let last = CUTS[CUTS.len() - 1];
-    let fits = CUTS
-        .iter()
-        .map(|cut| embed(board, *cut))
-        .find(|embed| embed.cost() <= WHOLE);
+    let fits = CUTS.iter().map(|cut| embed(board, *cut)).find(|embed| embed.cost() <= WHOLE);
     fits.unwrap_or_else(|| embed(board, last))
 }
 
 fn embed(board: &Board, cut: Cut) -> Embed {
     let (title, whole_title) = title(board);
-    let description = board
-        .description
-        .as_deref()
-        .map(|text| truncate(text, cut.description, &more(board)));
-    let description = [whole_title, description]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("\n\n");
+    let description = board.description.as_deref().map(|text| truncate(text, cut.description, &more(board)));
+    let description = [whole_title, description].into_iter().flatten().collect::<Vec<_>>().join("\n\n");
     Embed {
-        author: Some((
-            author(board),
-            board
-                .host
-                .avatar_url
-                .clone()
-                .unwrap_or_else(|| default_avatar(board.host.user)),
-        )),
+        author: Some((author(board), board.host.avatar_url.clone().unwrap_or_else(|| default_avatar(board.host.user)))),
         title,
         url: board.page_url.clone(),
         description,
@@ -179,84 +137,45 @@ fn embed(board: &Board, cut: Cut) -> Embed {
 
 fn author(board: &Board) -> String {
     let name = truncate(board.host.name.trim(), 100, "…");
-    if name.is_empty() {
-        "Host".to_owned()
-    } else {
-        name
-    }
+    if name.is_empty() { "Host".to_owned() } else { name }
 }
 
 /// A title that Discord finds too long stands whole above the description: it is never lost (DI-32).
 fn title(board: &Board) -> (String, Option<String>) {
-    let mark = if board.status == Status::Cancelled {
-        "Cancelled: "
-    } else {
-        ""
-    };
+    let mark = if board.status == Status::Cancelled { "Cancelled: " } else { "" };
     let escaped = escape(&board.title);
     let marked = format!("{mark}{escaped}");
     if units(&marked) <= TITLE {
         (marked, None)
     } else {
-        (
-            truncate(&marked, TITLE, "…"),
-            Some(format!("**{escaped}**")),
-        )
+        (truncate(&marked, TITLE, "…"), Some(format!("**{escaped}**")))
     }
 }
 
 fn fields(board: &Board, cut: Cut) -> Vec<Field> {
-    let minutes = board
-        .expected_duration_minutes
-        .unwrap_or(UNSET_RUN_TIME_MINUTES);
+    let minutes = board.expected_duration_minutes.unwrap_or(UNSET_RUN_TIME_MINUTES);
     let start = board.scheduled_at;
     let mut fields = vec![
-        Field::row(
-            "Game Time",
-            format!("{} ({})", words::at(start), words::in_how_long(start)),
-        ),
+        Field::row("Game Time", format!("{} ({})", words::at(start), words::in_how_long(start))),
         Field::cell("Host", Shown::Mention(board.host.user).to_string()),
         Field::cell("Run Time", words::run_time(minutes)),
-        Field::cell(
-            "Add to Calendar",
-            calendars(board, start + TimeDelta::minutes(minutes.into())),
-        ),
+        Field::cell("Add to Calendar", calendars(board, start + TimeDelta::minutes(minutes.into()))),
     ];
-    let reason = board
-        .cancel_reason
-        .as_deref()
-        .filter(|_| board.status == Status::Cancelled);
+    let reason = board.cancel_reason.as_deref().filter(|_| board.status == Status::Cancelled);
     fields.extend(reason.map(|reason| Field::row("Reason", truncate(reason, FIELD, "…"))));
     let place = board.location.as_deref();
     fields.extend(place.map(|place| Field::row("Where", truncate(place, cut.place, &more(board)))));
     fields.extend(players(board, cut.lists));
     fields.extend(waitlist(board, cut));
-    fields.extend(
-        board
-            .rewards
-            .as_deref()
-            .map(|rewards| Field::row("Rewards", spoiler(board, rewards))),
-    );
+    fields.extend(board.rewards.as_deref().map(|rewards| Field::row("Rewards", spoiler(board, rewards))));
     fields
 }
 
 fn calendars(board: &Board, end: DateTime<Utc>) -> String {
-    let google = google_calendar(
-        &board.title,
-        board.scheduled_at,
-        end,
-        board.page_url.as_deref(),
-    );
+    let google = google_calendar(&board.title, board.scheduled_at, end, board.page_url.as_deref());
     let google = link("Google", Some(&google));
-    let others = board
-        .calendar_url
-        .as_deref()
-        .map(|address| link("Others", Some(address)));
-    let both = [Some(google.clone()), others]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(" · ");
+    let others = board.calendar_url.as_deref().map(|address| link("Others", Some(address)));
+    let both = [Some(google.clone()), others].into_iter().flatten().collect::<Vec<_>>().join(" · ");
     if units(&both) <= FIELD { both } else { google }
 }
 
@@ -273,14 +192,7 @@ fn players(board: &Board, lists: bool) -> Vec<Field> {
     let open = std::iter::repeat_n("—".to_owned(), seats - seated.len());
     let names: Vec<String> = seated.iter().map(ToString::to_string).chain(open).collect();
     let columns = if lists { columns(&names, None) } else { None };
-    let counts = || {
-        format!(
-            "{} taken, {} open. {}",
-            seated.len(),
-            seats - seated.len(),
-            see_page(board)
-        )
-    };
+    let counts = || format!("{} taken, {} open. {}", seated.len(), seats - seated.len(), see_page(board));
     table(heading, columns, counts)
 }
 
@@ -290,28 +202,17 @@ fn waitlist(board: &Board, cut: Cut) -> Vec<Field> {
         return vec![];
     }
     let shown = board.waiting.len().min(cut.waiting);
-    let names: Vec<String> = board.waiting[..shown]
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let names: Vec<String> = board.waiting[..shown].iter().map(ToString::to_string).collect();
     let closing = match board.waiting.len() - shown {
         0 => None,
         hidden => Some(link(&format!("+{hidden} more"), board.page_url.as_deref())),
     };
-    let columns = if cut.lists {
-        columns(&names, closing.as_deref())
-    } else {
-        None
-    };
+    let columns = if cut.lists { columns(&names, closing.as_deref()) } else { None };
     if columns.is_none() && cut.waiting == WHOLE_WAITLIST {
         return waitlist(board, Cut { waiting: 15, ..cut });
     }
     let counts = || format!("{} waiting. {}", board.waiting.len(), see_page(board));
-    table(
-        format!("Waitlist ({})", board.waiting.len()),
-        columns,
-        counts,
-    )
+    table(format!("Waitlist ({})", board.waiting.len()), columns, counts)
 }
 
 fn table(heading: String, columns: Option<Vec<String>>, counts: impl Fn() -> String) -> Vec<Field> {
@@ -322,10 +223,7 @@ fn table(heading: String, columns: Option<Vec<String>>, counts: impl Fn() -> Str
         return vec![Field::row(heading, column)];
     }
     let headings = std::iter::once(heading).chain(std::iter::repeat("\u{200b}".to_owned()));
-    headings
-        .zip(columns)
-        .map(|(heading, column)| Field::cell(heading, column))
-        .collect()
+    headings.zip(columns).map(|(heading, column)| Field::cell(heading, column)).collect()
 }
 
 /// Bars of the text itself must not end the spoiler.
@@ -333,28 +231,18 @@ fn spoiler(board: &Board, rewards: &str) -> String {
     let parted = rewards.replace('|', "|\u{200b}");
     let tail = more(board);
     let cut = truncate(&parted, FIELD - 4 - units(&tail), "");
-    let tail = if cut.len() < parted.len() {
-        tail.as_str()
-    } else {
-        ""
-    };
+    let tail = if cut.len() < parted.len() { tail.as_str() } else { "" };
     format!("||{cut}||{tail}")
 }
 
 /// What ends a text that goes on at the page.
 fn more(board: &Board) -> String {
     let address = board.page_url.as_deref();
-    address.map_or_else(
-        || "…".to_owned(),
-        |_| format!("… {}", link("more", address)),
-    )
+    address.map_or_else(|| "…".to_owned(), |_| format!("… {}", link("more", address)))
 }
 
 fn see_page(board: &Board) -> String {
-    board
-        .page_url
-        .as_deref()
-        .map_or_else(String::new, |page| link("See all", Some(page)))
+    board.page_url.as_deref().map_or_else(String::new, |page| link("See all", Some(page)))
 }
 
 /// DI-29; an archive copy has none (LI-52).

@@ -20,9 +20,7 @@ pub(super) fn columns(names: &[String], closing: Option<&str>) -> Option<Vec<Str
 fn lay_out(names: &[String], closing: Option<&str>, longest: usize) -> Vec<String> {
     let count = names.len().div_ceil(5).clamp(1, 3);
     let height = names.len().div_ceil(count).max(1);
-    let line = |(index, name): (usize, &String)| {
-        format!("{}. {}", index + 1, truncate(name, longest, "…"))
-    };
+    let line = |(index, name): (usize, &String)| format!("{}. {}", index + 1, truncate(name, longest, "…"));
     let lines: Vec<String> = names.iter().enumerate().map(line).collect();
     let mut columns: Vec<String> = lines.chunks(height).map(|chunk| chunk.join("\n")).collect();
     if let (Some(closing), Some(last)) = (closing, columns.last_mut()) {
@@ -58,10 +56,7 @@ mod tests {
     #[test]
     fn di_32_a_thousand_rows_do_not_fit_and_a_closing_line_takes_part_in_the_measure() {
         assert_eq!(columns(&names(1000, "<@12345678901234567890>"), None), None);
-        assert_eq!(
-            columns(&names(1, "x"), Some("+2 more")).unwrap(),
-            ["1. x\n+2 more"]
-        );
+        assert_eq!(columns(&names(1, "x"), Some("+2 more")).unwrap(), ["1. x\n+2 more"]);
         assert_eq!(columns(&names(1, "x"), Some(&"+".repeat(1024))), None);
     }
 }

@@ -32,19 +32,11 @@ pub(super) struct Field {
 
 impl Field {
     pub(super) fn row(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            value: value.into(),
-            inline: false,
-        }
+        Self { name: name.into(), value: value.into(), inline: false }
     }
 
     pub(super) fn cell(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            value: value.into(),
-            inline: true,
-        }
+        Self { name: name.into(), value: value.into(), inline: true }
     }
 }
 
@@ -52,11 +44,7 @@ impl Embed {
     /// What counts toward the limit of a whole message.
     pub(super) fn cost(&self) -> usize {
         let author = self.author.as_ref().map_or(0, |(name, _)| units(name));
-        let fields: usize = self
-            .fields
-            .iter()
-            .map(|field| units(&field.name) + units(&field.value))
-            .sum();
+        let fields: usize = self.fields.iter().map(|field| units(&field.name) + units(&field.value)).sum();
         author + units(&self.title) + units(&self.description) + fields + units(&self.footer)
     }
 
@@ -67,28 +55,18 @@ impl Embed {
                 embed.insert(name.to_owned(), value);
             }
         };
-        put(
-            "author",
-            self.author
-                .map(|(name, icon)| json!({ "name": name, "icon_url": icon })),
-        );
+        put("author", self.author.map(|(name, icon)| json!({ "name": name, "icon_url": icon })));
         put("title", text(self.title));
         put("url", self.url.map(Value::from));
         put("description", text(self.description));
         put("color", Some(self.color.into()));
         put("thumbnail", self.thumbnail.map(|url| json!({ "url": url })));
         put("image", self.image.map(|url| json!({ "url": url })));
-        put(
-            "footer",
-            text(self.footer).map(|text| json!({ "text": text })),
-        );
-        let fields = self.fields.into_iter().map(
-            |Field {
-                 name,
-                 value,
-                 inline,
-             }| { json!({ "name": name, "value": value, "inline": inline }) },
-        );
+        put("footer", text(self.footer).map(|text| json!({ "text": text })));
+        let fields = self
+            .fields
+            .into_iter()
+            .map(|Field { name, value, inline }| json!({ "name": name, "value": value, "inline": inline }));
         put("fields", Some(fields.collect()));
         Value::Object(embed)
     }

@@ -4,12 +4,14 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use shared::domain::audience::Role;
 use shared::domain::game::SignupMethod;
+use shared::domain::letter::{Letter as Facts, Reader};
+use shared::domain::roster::Place;
 use shared::domain::schedule::Notice;
 use shared::domain::text::{escape, truncate};
 
 use super::Shown;
 use super::embed::{Embed, FIELD, Field, TITLE};
-use super::links::link;
+use super::links::{link, message_link};
 use super::mentions::nobody;
 use crate::words;
 
@@ -18,8 +20,8 @@ use crate::words;
 #[expect(missing_docs, reason = "the fields of a game, by their own names")]
 pub struct Letter {
     pub notice: Notice,
-    /// What the addressee is in the game.
-    pub reader: Role,
+    /// What the addressee is in the game; nothing once they are out.
+    pub reader: Option<Role>,
     pub title: String,
     pub starts_at: DateTime<Utc>,
     /// The start before it moved.
@@ -47,12 +49,7 @@ pub struct Letter {
 impl Letter {
     /// The least that every notice tells.
     #[must_use]
-    pub const fn new(
-        notice: Notice,
-        reader: Role,
-        title: String,
-        starts_at: DateTime<Utc>,
-    ) -> Self {
+    pub const fn new(notice: Notice, reader: Option<Role>, title: String, starts_at: DateTime<Utc>) -> Self {
         Self {
             notice,
             reader,
@@ -75,6 +72,34 @@ impl Letter {
             message_url: None,
         }
     }
+
+    /// From the facts stored with the delivery; `page_url` is the game's page, `late` what `Notice::late_mark` says.
+    #[must_use]
+    pub fn of(notice: Notice, facts: &Facts, page_url: Option<String>, late: Option<DateTime<Utc>>) -> Self {
+        let method = if facts.host_picks { SignupMethod::HostSelectedWithWaitlist } else { SignupMethod::SelfSignup };
+        Self {
+            method,
+            seats: facts.seats.cast_signed(),
+            confirmed: facts.confirmed as usize,
+            reason: facts.reason.clone(),
+            instructions: facts.instructions.clone(),
+            location: facts.location.clone(),
+            late,
+            page_url,
+            message_url: facts.message.map(|post| message_link(facts.guild, facts.channel, post)),
+            ..Self::new(notice, role(facts), facts.title.clone(), facts.start)
+        }
+    }
+}
+
+fn role(facts: &Facts) -> Option<Role> {
+    let number = facts.place.map(|number| number as usize);
+    match facts.reader {
+        Reader::Confirmed => Some(Role::Player(Place::Confirmed(number?))),
+        Reader::Waiting => Some(Role::Player(Place::Waiting(number?))),
+        Reader::Host => Some(Role::Host(number.map(Place::Confirmed))),
+        Reader::Gone => None,
+    }
 }
 
 /// How the sender finds a message again whose answer was lost: the footer, from the nonce.
@@ -87,11 +112,7 @@ pub fn marker(nonce: &str) -> String {
 #[must_use]
 pub fn render(letter: &Letter, nonce: &str) -> Value {
     let late = letter.late.map(words::late);
-    let content = [Some(words::notice(letter)), late]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("\n");
+    let content = [Some(words::notice(letter)), late].into_iter().flatten().collect::<Vec<_>>().join("\n");
     let shown = embed(letter, marker(nonce));
     json!({
         "content": truncate(&content, 2000, "…"),
@@ -101,21 +122,9 @@ pub fn render(letter: &Letter, nonce: &str) -> Value {
 }
 
 fn embed(letter: &Letter, footer: String) -> Embed {
-    let start = || {
-        format!(
-            "{} ({})",
-            words::at(letter.starts_at),
-            words::in_how_long(letter.starts_at)
-        )
-    };
-    let location = letter
-        .location
-        .as_deref()
-        .filter(|_| letter.notice == Notice::Reminder);
-    let reason = letter
-        .reason
-        .as_deref()
-        .filter(|_| letter.notice == Notice::Cancelled);
+    let start = || format!("{} ({})", words::at(letter.starts_at), words::in_how_long(letter.starts_at));
+    let location = letter.location.as_deref().filter(|_| letter.notice == Notice::Reminder);
+    let reason = letter.reason.as_deref().filter(|_| letter.notice == Notice::Cancelled);
     let mut fields = vec![];
     if letter.notice != Notice::Left {
         fields.push(Field::row("Start", start()));
@@ -139,26 +148,13 @@ fn embed(letter: &Letter, footer: String) -> Embed {
 
 /// They go to the seated only (DI-30).
 fn instructions(letter: &Letter) -> Option<&str> {
-    letter
-        .instructions
-        .as_deref()
-        .filter(|_| matches!(letter.notice, Notice::Joined | Notice::Promoted))
+    letter.instructions.as_deref().filter(|_| matches!(letter.notice, Notice::Joined | Notice::Promoted))
 }
 
 fn links(letter: &Letter) -> String {
-    let post = letter
-        .message_url
-        .as_deref()
-        .map(|address| link("Announcement", Some(address)));
-    let page = letter
-        .page_url
-        .as_deref()
-        .map(|address| link("Game page", Some(address)));
-    [post, page]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(" · ")
+    let post = letter.message_url.as_deref().map(|address| link("Announcement", Some(address)));
+    let page = letter.page_url.as_deref().map(|address| link("Game page", Some(address)));
+    [post, page].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 #[cfg(test)]

@@ -3,22 +3,15 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
-use shared::domain::ids::DiscordUser;
+use shared::domain::ids::{DiscordChannel, DiscordGuild, DiscordMessage, DiscordUser};
 
 /// How much of a title a calendar link takes, in characters of the address.
 const TITLE_IN_ADDRESS: usize = 300;
 
 /// Adds the game to a Google calendar (DI-23).
-pub(super) fn google_calendar(
-    title: &str,
-    start: DateTime<Utc>,
-    end: DateTime<Utc>,
-    page: Option<&str>,
-) -> String {
+pub(super) fn google_calendar(title: &str, start: DateTime<Utc>, end: DateTime<Utc>, page: Option<&str>) -> String {
     let time = |time: DateTime<Utc>| time.format("%Y%m%dT%H%M%SZ").to_string();
-    let details = page.map_or_else(String::new, |page| {
-        format!("&details={}", percent(page, usize::MAX))
-    });
+    let details = page.map_or_else(String::new, |page| format!("&details={}", percent(page, usize::MAX)));
     format!(
         "https://calendar.google.com/calendar/render?action=TEMPLATE&text={}&dates={}/{}{details}",
         percent(title, TITLE_IN_ADDRESS),
@@ -29,18 +22,17 @@ pub(super) fn google_calendar(
 
 /// What Discord shows for people without a picture.
 pub(super) fn default_avatar(user: DiscordUser) -> String {
-    format!(
-        "https://cdn.discordapp.com/embed/avatars/{}.png",
-        (user.get() >> 22) % 6
-    )
+    format!("https://cdn.discordapp.com/embed/avatars/{}.png", (user.get() >> 22) % 6)
+}
+
+/// Opens a message in any Discord client.
+pub(super) fn message_link(guild: DiscordGuild, channel: DiscordChannel, message: DiscordMessage) -> String {
+    format!("https://discord.com/channels/{guild}/{channel}/{message}")
 }
 
 /// A link's words, or only the words where there is nowhere to link to.
 pub(super) fn link(words: &str, address: Option<&str>) -> String {
-    address.map_or_else(
-        || words.to_owned(),
-        |address| format!("[{words}]({address})"),
-    )
+    address.map_or_else(|| words.to_owned(), |address| format!("[{words}]({address})"))
 }
 
 /// Percent-encodes whole characters as long as they fit.

@@ -31,10 +31,7 @@ impl Line {
         let mut line = Self::default();
         match occasion {
             Occasion::First | Occasion::Edit => {
-                board
-                    .notify_roles
-                    .iter()
-                    .for_each(|role| line.role(*role, board));
+                board.notify_roles.iter().for_each(|role| line.role(*role, board));
                 line.people(std::iter::once(board.host.user).chain(players(board)));
             }
             Occasion::ArchiveCopy if board.rewards.is_some() => line.people(players(board)),

@@ -115,11 +115,7 @@ impl Form {
     ///
     /// # Errors
     /// Everything that is wrong, at once (GE-07).
-    pub fn against(
-        self,
-        template: &Template,
-        now: DateTime<Utc>,
-    ) -> Result<Draft, Vec<FieldError>> {
+    pub fn against(self, template: &Template, now: DateTime<Utc>) -> Result<Draft, Vec<FieldError>> {
         let mut checks = Checks::default();
         let title = checks.title(self.title.as_deref());
         let scheduled_at = checks.required("scheduled_at", self.scheduled_at);
@@ -128,23 +124,12 @@ impl Form {
             checks.post_at(self.post_at, start);
         }
         let location = self.location.or_else(|| template.location.clone());
-        let instructions = self
-            .signup_instructions
-            .or_else(|| template.signup_instructions.clone());
-        let max_players =
-            checks.max_players(self.max_players.or(template.max_players).unwrap_or(SEATS));
-        let min_players =
-            checks.min_players(self.min_players.or(template.min_players), max_players);
-        let minutes = self
-            .expected_duration_minutes
-            .or(template.expected_duration_minutes);
-        let reminders = self
-            .reminder_minutes
-            .or_else(|| template.reminder_minutes.clone());
-        let method = self
-            .signup_method
-            .or(template.default_method)
-            .unwrap_or(SignupMethod::SelfSignup);
+        let instructions = self.signup_instructions.or_else(|| template.signup_instructions.clone());
+        let max_players = checks.max_players(self.max_players.or(template.max_players).unwrap_or(SEATS));
+        let min_players = checks.min_players(self.min_players.or(template.min_players), max_players);
+        let minutes = self.expected_duration_minutes.or(template.expected_duration_minutes);
+        let reminders = self.reminder_minutes.or_else(|| template.reminder_minutes.clone());
+        let method = self.signup_method.or(template.default_method).unwrap_or(SignupMethod::SelfSignup);
         if !template.allows(method) {
             checks.method_not_allowed(method);
         }
@@ -160,9 +145,7 @@ impl Form {
             expected_duration_minutes: checks.duration(minutes),
             reminder_minutes: checks.reminders(reminders.unwrap_or_else(|| REMINDERS.to_vec())),
             signup_method: method,
-            remind_host_rewards: self
-                .remind_host_rewards
-                .unwrap_or(template.remind_host_rewards),
+            remind_host_rewards: self.remind_host_rewards.unwrap_or(template.remind_host_rewards),
             starters: checks.starters(self.starters.unwrap_or_default()),
         };
         checks.done(draft)

@@ -9,8 +9,8 @@ use uuid::Uuid;
 /// Discord's ids come from its model crate, typed by what they name.
 pub use twilight_model::id::Id as Discord;
 pub use twilight_model::id::marker::{
-    ChannelMarker as InChannel, GuildMarker as InGuild, MessageMarker as InMessage,
-    RoleMarker as InRole, UserMarker as InUser,
+    ChannelMarker as InChannel, GuildMarker as InGuild, MessageMarker as InMessage, RoleMarker as InRole,
+    UserMarker as InUser,
 };
 
 /// A Discord user.

@@ -74,9 +74,7 @@ impl Game {
     /// When the run time is over.
     #[must_use]
     pub fn ends_at(&self) -> DateTime<Utc> {
-        let minutes = self
-            .expected_duration_minutes
-            .unwrap_or(UNSET_RUN_TIME_MINUTES);
+        let minutes = self.expected_duration_minutes.unwrap_or(UNSET_RUN_TIME_MINUTES);
         self.scheduled_at + TimeDelta::minutes(minutes.into())
     }
 
@@ -142,23 +140,14 @@ mod tests {
     #[test]
     fn li_16_an_illegal_step_names_the_present_state_and_what_it_allows() {
         let illegal = Scheduled.may_become(Archived).unwrap_err();
-        assert_eq!(
-            (illegal.from, illegal.allowed()),
-            (Scheduled, [InProgress, Cancelled].as_slice())
-        );
+        assert_eq!((illegal.from, illegal.allowed()), (Scheduled, [InProgress, Cancelled].as_slice()));
         assert_eq!(illegal.code(), "illegal_transition");
     }
 
     #[test]
     fn li_40_cancelling_a_finished_game_is_refused_as_already_finished() {
-        assert_eq!(
-            Completed.may_become(Cancelled).unwrap_err().code(),
-            "already_finished"
-        );
-        assert_eq!(
-            Archived.may_become(Cancelled).unwrap_err().code(),
-            "already_finished"
-        );
+        assert_eq!(Completed.may_become(Cancelled).unwrap_err().code(), "already_finished");
+        assert_eq!(Archived.may_become(Cancelled).unwrap_err().code(), "already_finished");
     }
 
     #[test]
@@ -173,50 +162,27 @@ mod tests {
     #[test]
     fn ro_12_open_is_announced_and_scheduled() {
         for status in Status::ALL {
-            let game = Game {
-                status: *status,
-                ..game()
-            };
+            let game = Game { status: *status, ..game() };
             assert_eq!(game.is_open(noon()), *status == Scheduled);
         }
     }
 
     #[test]
     fn li_34_a_game_is_hidden_until_its_posting_time_is_reached() {
-        let game = Game {
-            post_at: Some(noon_plus(10)),
-            ..game()
-        };
+        let game = Game { post_at: Some(noon_plus(10)), ..game() };
         assert!(game.is_hidden(noon_plus(9)) && !game.is_open(noon_plus(9)));
         assert!(!game.is_hidden(noon_plus(10)) && game.is_open(noon_plus(10)));
     }
 
     #[test]
     fn li_34_a_pending_occurrence_is_hidden() {
-        assert!(
-            Game {
-                status: PendingConfirmation,
-                ..game()
-            }
-            .is_hidden(noon())
-        );
+        assert!(Game { status: PendingConfirmation, ..game() }.is_hidden(noon()));
     }
 
     #[test]
     fn li_06_a_game_cancelled_before_its_post_stays_hidden_for_ever() {
-        let cancelled = Game {
-            status: Cancelled,
-            post_at: Some(noon_plus(10)),
-            updated_at: noon_plus(5),
-            ..game()
-        };
+        let cancelled = Game { status: Cancelled, post_at: Some(noon_plus(10)), updated_at: noon_plus(5), ..game() };
         assert!(cancelled.is_hidden(noon_plus(5)) && cancelled.is_hidden(noon_plus(500)));
-        assert!(
-            !Game {
-                updated_at: noon_plus(11),
-                ..cancelled
-            }
-            .is_hidden(noon_plus(500))
-        );
+        assert!(!Game { updated_at: noon_plus(11), ..cancelled }.is_hidden(noon_plus(500)));
     }
 }

@@ -19,24 +19,13 @@ impl Member {
     /// `permissions` are the bits of all the member's roles together, channel overwrites ignored (PE-03).
     /// The role with the guild's id, which every member holds, is added here.
     #[must_use]
-    pub fn new(
-        user: UserId,
-        guild: DiscordGuild,
-        roles: Vec<DiscordRole>,
-        permissions: u64,
-        owner: bool,
-    ) -> Self {
+    pub fn new(user: UserId, guild: DiscordGuild, roles: Vec<DiscordRole>, permissions: u64, owner: bool) -> Self {
         let mut roles = roles;
         let everyone: DiscordRole = guild.cast();
         if !roles.contains(&everyone) {
             roles.push(everyone);
         }
-        Self {
-            user,
-            roles,
-            permissions,
-            owner,
-        }
+        Self { user, roles, permissions, owner }
     }
 
     /// The roles held, the one with the guild's id among them.
@@ -91,14 +80,8 @@ mod tests {
 
     #[test]
     fn pe_05_a_player_gate_admits_holders_of_one_of_its_roles_only() {
-        assert!(may_join(
-            &[role(1), role(2)],
-            member(&[2], 0, false).roles()
-        ));
-        assert!(!may_join(
-            &[role(1), role(2)],
-            member(&[3], 0, false).roles()
-        ));
+        assert!(may_join(&[role(1), role(2)], member(&[2], 0, false).roles()));
+        assert!(!may_join(&[role(1), role(2)], member(&[3], 0, false).roles()));
     }
 
     #[test]

@@ -64,10 +64,7 @@ impl Who {
 
 /// A row of a roster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the fields of participants, by their own names"
-)]
+#[expect(missing_docs, reason = "the fields of participants, by their own names")]
 pub struct Row {
     pub id: ParticipantId,
     pub who: Who,
@@ -140,11 +137,7 @@ impl Roster {
     /// Puts rows in order.
     #[must_use]
     pub fn new(method: SignupMethod, seats: i32, rows: Vec<Row>) -> Self {
-        let mut roster = Self {
-            method,
-            seats,
-            rows,
-        };
+        let mut roster = Self { method, seats, rows };
         roster.sort();
         roster
     }
@@ -182,26 +175,19 @@ impl Roster {
     /// Every row and where it stands, in order.
     pub fn places(&self) -> impl Iterator<Item = (&Row, Place)> {
         let confirmed = self.confirmed_count();
-        self.rows
-            .iter()
-            .enumerate()
-            .map(move |(index, row)| (row, place(index, confirmed)))
+        self.rows.iter().enumerate().map(move |(index, row)| (row, place(index, confirmed)))
     }
 
     /// Where a row stands.
     #[must_use]
     pub fn place_of(&self, participant: ParticipantId) -> Option<Place> {
-        self.places()
-            .find(|(row, _)| row.id == participant)
-            .map(|(_, place)| place)
+        self.places().find(|(row, _)| row.id == participant).map(|(_, place)| place)
     }
 
     /// Where a user stands.
     #[must_use]
     pub fn place_of_user(&self, user: UserId) -> Option<Place> {
-        self.places()
-            .find(|(row, _)| row.who == Who::User(user))
-            .map(|(_, place)| place)
+        self.places().find(|(row, _)| row.who == Who::User(user)).map(|(_, place)| place)
     }
 
     /// A join by oneself (RO-02 to RO-08, RO-13). `held` are the player's roles now, `priority` the game's.
@@ -235,10 +221,7 @@ impl Roster {
 
     /// Takes a user's row out; none is fine (RO-14).
     pub fn leave(&mut self, user: UserId) -> Option<Row> {
-        let index = self
-            .rows
-            .iter()
-            .position(|row| row.who == Who::User(user))?;
+        let index = self.rows.iter().position(|row| row.who == Who::User(user))?;
         Some(self.rows.remove(index))
     }
 
@@ -274,12 +257,8 @@ impl Roster {
     /// The confirmed are always the first rows: host rows sort before all others (RO-04 to RO-07).
     fn confirmed_count(&self) -> usize {
         let eligible = match self.method {
-            SignupMethod::SelfSignup | SignupMethod::HostSelected | SignupMethod::RoleBased => {
-                self.rows.len()
-            }
-            SignupMethod::HostSelectedWithWaitlist => self
-                .rows
-                .partition_point(|row| row.class == Class::HostAdded),
+            SignupMethod::SelfSignup | SignupMethod::HostSelected | SignupMethod::RoleBased => self.rows.len(),
+            SignupMethod::HostSelectedWithWaitlist => self.rows.partition_point(|row| row.class == Class::HostAdded),
         };
         eligible.min(usize::try_from(self.seats).unwrap_or(0))
     }
@@ -289,10 +268,7 @@ impl Roster {
         if self.method != SignupMethod::RoleBased {
             return None;
         }
-        priority
-            .iter()
-            .position(|role| held.contains(role))
-            .and_then(|index| i32::try_from(index).ok())
+        priority.iter().position(|role| held.contains(role)).and_then(|index| i32::try_from(index).ok())
     }
 
     fn end_of_host_block(&self) -> i32 {
@@ -301,13 +277,7 @@ impl Roster {
     }
 
     fn row(&self, who: Who, class: Class, position: i32, now: DateTime<Utc>) -> Row {
-        Row {
-            id: ParticipantId::new(),
-            who,
-            class,
-            position,
-            joined_at: self.next_joined_at(now),
-        }
+        Row { id: ParticipantId::new(), who, class, position, joined_at: self.next_joined_at(now) }
     }
 
     /// Strictly later than every row (RO-08), in the microseconds that the database keeps.
@@ -318,9 +288,7 @@ impl Roster {
     }
 
     fn insert(&mut self, row: Row) -> Place {
-        let index = self
-            .rows
-            .partition_point(|other| other.order() < row.order());
+        let index = self.rows.partition_point(|other| other.order() < row.order());
         self.rows.insert(index, row);
         place(index, self.confirmed_count())
     }
@@ -331,11 +299,7 @@ impl Roster {
 }
 
 const fn place(index: usize, confirmed: usize) -> Place {
-    if index < confirmed {
-        Place::Confirmed(index + 1)
-    } else {
-        Place::Waiting(index - confirmed + 1)
-    }
+    if index < confirmed { Place::Confirmed(index + 1) } else { Place::Waiting(index - confirmed + 1) }
 }
 
 /// Users whom one mutation moved up to a seat, or back into the line (RO-30).
@@ -360,10 +324,7 @@ impl Changes {
 
 fn moved(from: &[Row], to: &[Row]) -> Vec<UserId> {
     let from: HashSet<UserId> = from.iter().filter_map(|row| row.who.user()).collect();
-    to.iter()
-        .filter_map(|row| row.who.user())
-        .filter(|user| from.contains(user))
-        .collect()
+    to.iter().filter_map(|row| row.who.user()).filter(|user| from.contains(user)).collect()
 }
 
 #[cfg(test)]

@@ -113,22 +113,13 @@ pub struct DueNotice {
 /// The archive timer counts from the completion and is armed by it (LI-50).
 #[must_use]
 pub fn transitions(game: &Game, now: DateTime<Utc>) -> Vec<DueTransition> {
-    let due = |target, due_at| DueTransition {
-        target,
-        due_at,
-        for_start_at: game.scheduled_at,
-    };
+    let due = |target, due_at| DueTransition { target, due_at, for_start_at: game.scheduled_at };
     let completion = due(Target::Completed, game.ends_at());
     match game.status {
         Status::PendingConfirmation => vec![due(Target::Cancelled, game.scheduled_at)],
         Status::Scheduled => {
-            let post = game
-                .post_at
-                .filter(|post_at| *post_at > now)
-                .map(|post_at| due(Target::Post, post_at));
-            post.into_iter()
-                .chain([due(Target::InProgress, game.scheduled_at), completion])
-                .collect()
+            let post = game.post_at.filter(|post_at| *post_at > now).map(|post_at| due(Target::Post, post_at));
+            post.into_iter().chain([due(Target::InProgress, game.scheduled_at), completion]).collect()
         }
         Status::InProgress => vec![completion],
         Status::Completed | Status::Cancelled | Status::Archived => vec![],
@@ -174,14 +165,8 @@ impl Notice {
         match self {
             Self::Reminder | Self::NotEnoughPlayers => Keep::Moment,
             Self::CloneConfirm | Self::RecurrenceConfirm => Keep::Question,
-            Self::Joined | Self::Waitlisted | Self::Promoted | Self::Demoted | Self::Removed => {
-                Keep::News
-            }
-            Self::Left
-            | Self::DropOut
-            | Self::Rescheduled
-            | Self::Cancelled
-            | Self::RewardsReminder => Keep::News,
+            Self::Joined | Self::Waitlisted | Self::Promoted | Self::Demoted | Self::Removed => Keep::News,
+            Self::Left | Self::DropOut | Self::Rescheduled | Self::Cancelled | Self::RewardsReminder => Keep::News,
         }
     }
 
@@ -213,15 +198,10 @@ impl Notice {
     ) -> Option<Expired> {
         let over = match game.status {
             Status::PendingConfirmation | Status::Scheduled | Status::InProgress => None,
-            Status::Cancelled => {
-                (!self.outlives_a_cancellation()).then_some(Expired::GameCancelled)
-            }
-            Status::Completed | Status::Archived => {
-                (!self.outlives_the_game()).then_some(Expired::GameOver)
-            }
+            Status::Cancelled => (!self.outlives_a_cancellation()).then_some(Expired::GameCancelled),
+            Status::Completed | Status::Archived => (!self.outlives_the_game()).then_some(Expired::GameOver),
         };
-        let stale = (self.depends_on_the_start() && for_start_at != game.scheduled_at)
-            .then_some(Expired::Stale);
+        let stale = (self.depends_on_the_start() && for_start_at != game.scheduled_at).then_some(Expired::Stale);
         let too_late = self.not_after(due_at, game.ends_at()) <= now;
         over.or(stale).or(too_late.then_some(Expired::TooLate))
     }
@@ -237,10 +217,7 @@ impl Notice {
 
     /// What a person's own join or move is about stays true when the start moves, and reads the present start.
     const fn depends_on_the_start(self) -> bool {
-        matches!(
-            self,
-            Self::Reminder | Self::Rescheduled | Self::NotEnoughPlayers | Self::RecurrenceConfirm
-        )
+        matches!(self, Self::Reminder | Self::Rescheduled | Self::NotEnoughPlayers | Self::RecurrenceConfirm)
     }
 }
 

@@ -6,43 +6,23 @@ use super::super::samples::{game, noon, noon_plus};
 use super::*;
 
 fn starting_at_noon() -> Game {
-    Game {
-        scheduled_at: noon(),
-        ..game()
-    }
+    Game { scheduled_at: noon(), ..game() }
 }
 
 #[test]
 fn li_33_a_new_game_arms_its_post_its_start_and_its_completion() {
-    let game = Game {
-        post_at: Some(noon_plus(-30)),
-        ..starting_at_noon()
-    };
-    let armed: Vec<_> = transitions(&game, noon_plus(-60))
-        .iter()
-        .map(|due| (due.target, due.due_at))
-        .collect();
+    let game = Game { post_at: Some(noon_plus(-30)), ..starting_at_noon() };
+    let armed: Vec<_> = transitions(&game, noon_plus(-60)).iter().map(|due| (due.target, due.due_at)).collect();
     assert_eq!(
         armed,
-        [
-            (Target::Post, noon_plus(-30)),
-            (Target::InProgress, noon()),
-            (Target::Completed, noon_plus(120))
-        ]
+        [(Target::Post, noon_plus(-30)), (Target::InProgress, noon()), (Target::Completed, noon_plus(120))]
     );
 }
 
 #[test]
 fn li_32_a_posting_time_that_is_not_ahead_arms_no_post() {
-    let game = Game {
-        post_at: Some(noon_plus(-30)),
-        ..starting_at_noon()
-    };
-    assert!(
-        transitions(&game, noon_plus(-30))
-            .iter()
-            .all(|due| due.target != Target::Post)
-    );
+    let game = Game { post_at: Some(noon_plus(-30)), ..starting_at_noon() };
+    assert!(transitions(&game, noon_plus(-30)).iter().all(|due| due.target != Target::Post));
 }
 
 #[test]
@@ -52,83 +32,44 @@ fn li_20_starts_and_completions_are_armed_however_late() {
 
 #[test]
 fn li_08_a_pending_occurrence_is_cancelled_at_its_start() {
-    let game = Game {
-        status: Status::PendingConfirmation,
-        ..starting_at_noon()
-    };
+    let game = Game { status: Status::PendingConfirmation, ..starting_at_noon() };
     let armed = transitions(&game, noon_plus(-60));
-    assert_eq!(
-        armed,
-        [DueTransition {
-            target: Target::Cancelled,
-            due_at: noon(),
-            for_start_at: noon()
-        }]
-    );
+    assert_eq!(armed, [DueTransition { target: Target::Cancelled, due_at: noon(), for_start_at: noon() }]);
     assert!(reminders(&game, noon_plus(-600)).is_empty());
 }
 
 #[test]
 fn li_13_a_running_game_has_only_its_completion_before_it() {
-    let game = Game {
-        status: Status::InProgress,
-        ..starting_at_noon()
-    };
-    let armed: Vec<_> = transitions(&game, noon())
-        .iter()
-        .map(|due| due.target)
-        .collect();
+    let game = Game { status: Status::InProgress, ..starting_at_noon() };
+    let armed: Vec<_> = transitions(&game, noon()).iter().map(|due| due.target).collect();
     assert_eq!(armed, [Target::Completed]);
 }
 
 #[test]
 fn no_16_each_offset_gives_one_reminder_soonest_first() {
-    let game = Game {
-        reminder_minutes: vec![15, 60, 15],
-        ..starting_at_noon()
-    };
+    let game = Game { reminder_minutes: vec![15, 60, 15], ..starting_at_noon() };
     let rows = reminders(&game, noon_plus(-600));
-    let told: Vec<_> = rows
-        .iter()
-        .map(|row| (row.minutes_before, row.due_at))
-        .collect();
-    assert_eq!(
-        told,
-        [(Some(60), noon_plus(-60)), (Some(15), noon_plus(-15))]
-    );
+    let told: Vec<_> = rows.iter().map(|row| (row.minutes_before, row.due_at)).collect();
+    assert_eq!(told, [(Some(60), noon_plus(-60)), (Some(15), noon_plus(-15))]);
 }
 
 #[test]
 fn no_16_a_reminder_due_this_instant_is_not_in_the_future() {
     let rows = reminders(&starting_at_noon(), noon_plus(-60));
-    assert_eq!(
-        rows.iter()
-            .map(|row| row.minutes_before)
-            .collect::<Vec<_>>(),
-        [Some(15)]
-    );
+    assert_eq!(rows.iter().map(|row| row.minutes_before).collect::<Vec<_>>(), [Some(15)]);
 }
 
 #[test]
 fn li_33_a_game_not_yet_announced_has_no_reminders() {
-    let game = Game {
-        post_at: Some(noon_plus(-90)),
-        ..starting_at_noon()
-    };
+    let game = Game { post_at: Some(noon_plus(-90)), ..starting_at_noon() };
     assert!(reminders(&game, noon_plus(-91)).is_empty());
     assert_eq!(reminders(&game, noon_plus(-90)).len(), 2);
 }
 
 #[test]
 fn no_23_a_moment_expires_after_fifteen_minutes_or_with_the_game() {
-    assert_eq!(
-        Notice::Reminder.not_after(noon(), noon_plus(90)),
-        noon_plus(15)
-    );
-    assert_eq!(
-        Notice::Reminder.not_after(noon(), noon_plus(5)),
-        noon_plus(5)
-    );
+    assert_eq!(Notice::Reminder.not_after(noon(), noon_plus(90)), noon_plus(15));
+    assert_eq!(Notice::Reminder.not_after(noon(), noon_plus(5)), noon_plus(5));
 }
 
 #[test]
@@ -138,30 +79,20 @@ fn no_24_news_expire_after_a_day_or_with_the_game_except_removed_left_and_reward
     for kind in Notice::ALL.iter().filter(|kind| kind.keep() == Keep::News) {
         assert_eq!(kind.not_after(noon(), far), day, "{kind}");
         let lasts = [Notice::Removed, Notice::Left, Notice::RewardsReminder].contains(kind);
-        assert_eq!(
-            kind.not_after(noon(), noon_plus(30)),
-            if lasts { day } else { noon_plus(30) },
-            "{kind}"
-        );
+        assert_eq!(kind.not_after(noon(), noon_plus(30)), if lasts { day } else { noon_plus(30) }, "{kind}");
     }
 }
 
 #[test]
 fn a_question_is_kept_until_its_deadline() {
-    assert_eq!(
-        Notice::CloneConfirm.not_after(noon(), noon_plus(7)),
-        noon_plus(7)
-    );
+    assert_eq!(Notice::CloneConfirm.not_after(noon(), noon_plus(7)), noon_plus(7));
 }
 
 #[test]
 fn l_23_a_notice_is_marked_late_after_sixty_seconds() {
     let minute_later = noon() + TimeDelta::seconds(60);
     assert_eq!(Notice::Reminder.late_mark(noon(), minute_later), None);
-    assert_eq!(
-        Notice::Reminder.late_mark(noon(), minute_later + TimeDelta::milliseconds(1)),
-        Some(noon())
-    );
+    assert_eq!(Notice::Reminder.late_mark(noon(), minute_later + TimeDelta::milliseconds(1)), Some(noon()));
     assert_eq!(Notice::CloneConfirm.late_mark(noon(), noon_plus(5)), None);
 }
 
@@ -169,10 +100,7 @@ fn l_23_a_notice_is_marked_late_after_sixty_seconds() {
 fn no_16_a_reminder_made_for_another_start_is_stale() {
     let game = starting_at_noon();
     let (due, now) = (noon_plus(-60), noon_plus(-60));
-    assert_eq!(
-        Notice::Reminder.expired(&game, noon_plus(1), due, now),
-        Some(Expired::Stale)
-    );
+    assert_eq!(Notice::Reminder.expired(&game, noon_plus(1), due, now), Some(Expired::Stale));
     assert_eq!(Notice::Reminder.expired(&game, noon(), due, now), None);
     assert_eq!(Notice::Joined.expired(&game, noon_plus(1), due, now), None);
 }
@@ -180,25 +108,16 @@ fn no_16_a_reminder_made_for_another_start_is_stale() {
 #[test]
 fn no_23_a_reminder_fifteen_minutes_late_is_not_sent() {
     let game = starting_at_noon();
-    assert_eq!(
-        Notice::Reminder.expired(&game, noon(), noon_plus(-60), noon_plus(-46)),
-        None
-    );
+    assert_eq!(Notice::Reminder.expired(&game, noon(), noon_plus(-60), noon_plus(-46)), None);
     let late = Notice::Reminder.expired(&game, noon(), noon_plus(-60), noon_plus(-45));
     assert_eq!(late, Some(Expired::TooLate));
 }
 
 #[test]
 fn no_24_of_a_cancelled_game_only_removed_left_and_cancelled_are_sent() {
-    let game = Game {
-        status: Status::Cancelled,
-        ..starting_at_noon()
-    };
-    let sent: Vec<_> = Notice::ALL
-        .iter()
-        .filter(|kind| kind.expired(&game, noon(), noon(), noon()).is_none())
-        .copied()
-        .collect();
+    let game = Game { status: Status::Cancelled, ..starting_at_noon() };
+    let sent: Vec<_> =
+        Notice::ALL.iter().filter(|kind| kind.expired(&game, noon(), noon(), noon()).is_none()).copied().collect();
     assert_eq!(sent, [Notice::Removed, Notice::Left, Notice::Cancelled]);
 }
 

@@ -4,10 +4,7 @@
 #[must_use]
 pub fn clean(text: &str) -> String {
     let unix = text.replace("\r\n", "\n").replace('\r', "\n");
-    let kept: String = unix
-        .chars()
-        .filter(|c| *c == '\n' || !c.is_control())
-        .collect();
+    let kept: String = unix.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
     kept.trim().to_owned()
 }
 
@@ -38,9 +35,7 @@ pub fn escape(text: &str) -> String {
         match c {
             // Discord reads @everyone in spite of a backslash; an invisible space parts it.
             '@' => escaped.push_str("@\u{200b}"),
-            '\\' | '*' | '_' | '~' | '`' | '|' | '<' | '>' | '[' | ']' | ':' | '#' => {
-                escaped.extend(['\\', c])
-            }
+            '\\' | '*' | '_' | '~' | '`' | '|' | '<' | '>' | '[' | ']' | ':' | '#' => escaped.extend(['\\', c]),
             '-' | '+' if index == 0 => escaped.extend(['\\', c]),
             c => escaped.push(c),
         }
@@ -56,11 +51,7 @@ pub fn truncate(text: &str, max: usize, tail: &str) -> String {
         return text.to_owned();
     }
     let tail_units = units(tail);
-    let (tail, mut room) = if tail_units <= max {
-        (tail, max - tail_units)
-    } else {
-        ("", max)
-    };
+    let (tail, mut room) = if tail_units <= max { (tail, max - tail_units) } else { ("", max) };
     let mut end = 0;
     while end < text.len() {
         let piece = piece(&text[end..]);
@@ -75,29 +66,20 @@ pub fn truncate(text: &str, max: usize, tail: &str) -> String {
 
 /// The first piece that must not be cut.
 fn piece(text: &str) -> &str {
-    token(text)
-        .or_else(|| escape_pair(text))
-        .unwrap_or_else(|| cluster(text))
+    token(text).or_else(|| escape_pair(text)).unwrap_or_else(|| cluster(text))
 }
 
 /// A `<…>` token as Discord writes them: mentions, channels, emojis, times.
 fn token(text: &str) -> Option<&str> {
     let inside = text.strip_prefix('<')?;
-    let starts = ["@", "#", ":", "a:", "t:", "/"]
-        .iter()
-        .any(|mark| inside.starts_with(mark));
-    let end = inside
-        .bytes()
-        .take(100)
-        .position(|byte| matches!(byte, b'>' | b'<' | b'\n' | b' '))?;
+    let starts = ["@", "#", ":", "a:", "t:", "/"].iter().any(|mark| inside.starts_with(mark));
+    let end = inside.bytes().take(100).position(|byte| matches!(byte, b'>' | b'<' | b'\n' | b' '))?;
     (starts && inside.as_bytes()[end] == b'>').then(|| &text[..end + 2])
 }
 
 fn escape_pair(text: &str) -> Option<&str> {
     let escaped = text.strip_prefix('\\')?;
-    escaped
-        .starts_with(|c: char| c.is_ascii_punctuation())
-        .then(|| &text[..2])
+    escaped.starts_with(|c: char| c.is_ascii_punctuation()).then(|| &text[..2])
 }
 
 /// Close to a grapheme cluster: a character with its marks, joined emojis, a flag's two letters.

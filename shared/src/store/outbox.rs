@@ -56,7 +56,7 @@ pub async fn put(sql: &mut Sql, event: &Event) -> Result<()> {
 pub async fn claim(tx: &mut Tx, older: Duration, limit: i64, sleeping: &[String]) -> Result<Vec<OutboxRow>> {
     let sql: &mut Sql = tx;
     sqlx::query!("/* SELECT set_config */ select set_config('idle_in_transaction_session_timeout', '6s', true)")
-        .fetch_one(&mut *sql)
+        .execute(&mut *sql)
         .await
         .map_err(fault)?;
     let rows = sqlx::query!(

@@ -14,24 +14,11 @@ pub(super) struct Checks {
 
 impl Checks {
     pub(super) fn done<T>(self, checked: T) -> Result<T, Vec<FieldError>> {
-        if self.errors.is_empty() {
-            Ok(checked)
-        } else {
-            Err(self.errors)
-        }
+        if self.errors.is_empty() { Ok(checked) } else { Err(self.errors) }
     }
 
-    pub(super) fn refuse(
-        &mut self,
-        field: &'static str,
-        code: &'static str,
-        message: impl Into<String>,
-    ) {
-        self.errors.push(FieldError {
-            field,
-            code,
-            message: message.into(),
-        });
+    pub(super) fn refuse(&mut self, field: &'static str, code: &'static str, message: impl Into<String>) {
+        self.errors.push(FieldError { field, code, message: message.into() });
     }
 
     pub(super) fn required<T>(&mut self, field: &'static str, value: Option<T>) -> Option<T> {
@@ -43,11 +30,7 @@ impl Checks {
 
     /// LI-25: of these there is no unset.
     pub(super) fn not_clearable(&mut self, field: &'static str) {
-        self.refuse(
-            field,
-            "not_clearable",
-            "This field can be changed but not emptied.",
-        );
+        self.refuse(field, "not_clearable", "This field can be changed but not emptied.");
     }
 
     pub(super) fn title(&mut self, typed: Option<&str>) -> Option<String> {
@@ -101,8 +84,7 @@ impl Checks {
         let minimum = minimum?;
         self.within("min_players", minimum, 1, 100);
         if minimum > max_players {
-            let message =
-                format!("The minimum of {minimum} players is above the {max_players} seats.");
+            let message = format!("The minimum of {minimum} players is above the {max_players} seats.");
             self.refuse("min_players", "min_above_max", message);
         }
         Some(minimum)
@@ -121,18 +103,10 @@ impl Checks {
             }
         }
         if distinct.len() > 10 {
-            self.refuse(
-                "reminder_minutes",
-                "too_many",
-                "At most 10 reminders are possible.",
-            );
+            self.refuse("reminder_minutes", "too_many", "At most 10 reminders are possible.");
         }
-        if let Some(strange) = distinct
-            .iter()
-            .find(|minutes| !(1..=10_080).contains(*minutes))
-        {
-            let message =
-                format!("A reminder comes 1 to 10080 minutes before the start, not {strange}.");
+        if let Some(strange) = distinct.iter().find(|minutes| !(1..=10_080).contains(*minutes)) {
+            let message = format!("A reminder comes 1 to 10080 minutes before the start, not {strange}.");
             self.refuse("reminder_minutes", "out_of_range", message);
         }
         distinct
@@ -143,17 +117,10 @@ impl Checks {
         let mut entries: Vec<String> = typed.iter().map(|entry| text::clean_line(entry)).collect();
         entries.retain(|entry| !entry.is_empty());
         if entries.len() > 100 {
-            self.refuse(
-                "initial_participants",
-                "too_many",
-                "At most 100 starters fit a form.",
-            );
+            self.refuse("initial_participants", "too_many", "At most 100 starters fit a form.");
         }
         if let Some(long) = entries.iter().find(|entry| text::length(entry) > 100) {
-            let message = format!(
-                "A name has at most 100 characters, not {}.",
-                text::length(long)
-            );
+            let message = format!("A name has at most 100 characters, not {}.", text::length(long));
             self.refuse("initial_participants", "too_long", message);
         }
         entries
@@ -174,21 +141,13 @@ impl Checks {
     fn at_most(&mut self, field: &'static str, text: &str, max: usize) {
         let length = text::length(text);
         if length > max {
-            self.refuse(
-                field,
-                "too_long",
-                format!("At most {max} characters fit; these are {length}."),
-            );
+            self.refuse(field, "too_long", format!("At most {max} characters fit; these are {length}."));
         }
     }
 
     fn within(&mut self, field: &'static str, value: i32, min: i32, max: i32) -> i32 {
         if !(min..=max).contains(&value) {
-            self.refuse(
-                field,
-                "out_of_range",
-                format!("This must be {min} to {max}, not {value}."),
-            );
+            self.refuse(field, "out_of_range", format!("This must be {min} to {max}, not {value}."));
         }
         value
     }

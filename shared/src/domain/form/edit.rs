@@ -69,10 +69,7 @@ impl Edit {
             .filter(|field| !may_change(game.status, field) || (posted && *field == "post_at"))
             .collect();
         match (fields.is_empty(), changed.is_empty()) {
-            (false, _) => Err(EditRefusal::NotEditableNow {
-                status: game.status,
-                fields,
-            }),
+            (false, _) => Err(EditRefusal::NotEditableNow { status: game.status, fields }),
             (true, true) => Ok(None),
             (true, false) => Ok(Some(edited)),
         }
@@ -100,31 +97,19 @@ impl Edit {
             edited.expected_duration_minutes = checks.duration(minutes);
         }
         if let Some(minutes) = patched(self.reminder_minutes) {
-            edited.reminder_minutes =
-                checks.reminders(minutes.unwrap_or_else(|| REMINDERS.to_vec()));
+            edited.reminder_minutes = checks.reminders(minutes.unwrap_or_else(|| REMINDERS.to_vec()));
         }
         if let Some(wanted) = patched(self.remind_host_rewards) {
             edited.remind_host_rewards = wanted.unwrap_or(false);
         }
         merge_seats(&mut checks, &mut edited, self.max_players, self.min_players);
         merge_method(&mut checks, &mut edited, self.signup_method);
-        merge_dates(
-            &mut checks,
-            &mut edited,
-            self.scheduled_at,
-            self.post_at,
-            now,
-        );
+        merge_dates(&mut checks, &mut edited, self.scheduled_at, self.post_at, now);
         checks.done(edited)
     }
 }
 
-fn merge_seats(
-    checks: &mut Checks,
-    edited: &mut Game,
-    max_players: Patch<i32>,
-    min_players: Patch<i32>,
-) {
+fn merge_seats(checks: &mut Checks, edited: &mut Game, max_players: Patch<i32>, min_players: Patch<i32>) {
     let before = (edited.max_players, edited.min_players);
     if let Some(seats) = patched(max_players) {
         edited.max_players = checks.max_players(seats.unwrap_or(SEATS));
@@ -198,56 +183,32 @@ fn changed_fields(before: &Game, after: &Game) -> Vec<&'static str> {
     let fields = [
         ("title", before.title != after.title),
         ("description", before.description != after.description),
-        (
-            "signup_instructions",
-            before.signup_instructions != after.signup_instructions,
-        ),
+        ("signup_instructions", before.signup_instructions != after.signup_instructions),
         ("where", before.location != after.location),
         ("scheduled_at", before.scheduled_at != after.scheduled_at),
         ("max_players", before.max_players != after.max_players),
         ("min_players", before.min_players != after.min_players),
-        (
-            "expected_duration_minutes",
-            before.expected_duration_minutes != after.expected_duration_minutes,
-        ),
-        (
-            "reminder_minutes",
-            before.reminder_minutes != after.reminder_minutes,
-        ),
+        ("expected_duration_minutes", before.expected_duration_minutes != after.expected_duration_minutes),
+        ("reminder_minutes", before.reminder_minutes != after.reminder_minutes),
         ("signup_method", before.signup_method != after.signup_method),
         ("rewards", before.rewards != after.rewards),
-        (
-            "remind_host_rewards",
-            before.remind_host_rewards != after.remind_host_rewards,
-        ),
+        ("remind_host_rewards", before.remind_host_rewards != after.remind_host_rewards),
         ("post_at", before.post_at != after.post_at),
     ];
-    fields
-        .into_iter()
-        .filter(|(_, changed)| *changed)
-        .map(|(field, _)| field)
-        .collect()
+    fields.into_iter().filter(|(_, changed)| *changed).map(|(field, _)| field).collect()
 }
 
 /// LI-27; rewards from the start of the game on (LI-49), and the wish to be reminded of them with them.
 fn may_change(status: Status, field: &str) -> bool {
     match status {
         Status::PendingConfirmation | Status::Scheduled => field != "rewards",
-        Status::InProgress => ![
-            "scheduled_at",
-            "reminder_minutes",
-            "signup_method",
-            "post_at",
-        ]
-        .contains(&field),
-        Status::Completed => [
-            "description",
-            "signup_instructions",
-            "rewards",
-            "remind_host_rewards",
-        ]
-        .contains(&field),
+        Status::InProgress => !["scheduled_at", "reminder_minutes", "signup_method", "post_at"].contains(&field),
+        Status::Completed => ["description", "signup_instructions", "rewards", "remind_host_rewards"].contains(&field),
         Status::Archived => field == "rewards",
         Status::Cancelled => false,
     }
 }
+
+#[cfg(test)]
+#[path = "edit_tests.rs"]
+mod tests;

@@ -34,22 +34,14 @@ fn ge_08_joining_again_tells_the_place_and_changes_nothing() {
     joins(&mut roster, 1);
     let before = roster.clone();
     let again = roster.join(user(1), &[], &[], noon()).unwrap();
-    assert_eq!(
-        again,
-        Joined::Already {
-            place: Place::Confirmed(1)
-        }
-    );
+    assert_eq!(again, Joined::Already { place: Place::Confirmed(1) });
     assert_eq!(roster, before);
 }
 
 #[test]
 fn ro_05_only_the_host_adds_to_a_host_selected_game() {
     let mut roster = empty(HostSelected, 2);
-    assert_eq!(
-        roster.join(user(1), &[], &[], noon()),
-        Err(RosterRefusal::HostPicks)
-    );
+    assert_eq!(roster.join(user(1), &[], &[], noon()), Err(RosterRefusal::HostPicks));
     roster.seed_starters(vec![Who::User(user(1))], noon());
     assert_eq!(joins(&mut roster, 1), Place::Confirmed(1));
 }
@@ -78,25 +70,17 @@ fn ro_07_priority_roles_come_first_by_the_first_role_held_then_by_time() {
     let mut roster = empty(RoleBased, 2);
     roster.join(user(1), &[], &priority, noon()).unwrap();
     roster.join(user(2), &[role(2)], &priority, noon()).unwrap();
-    roster
-        .join(user(3), &[role(2), role(1)], &priority, noon())
-        .unwrap();
+    roster.join(user(3), &[role(2), role(1)], &priority, noon()).unwrap();
     roster.join(user(4), &[role(1)], &priority, noon()).unwrap();
     assert_eq!(users(roster.rows()), [user(3), user(4), user(2), user(1)]);
-    let keys: Vec<_> = roster
-        .rows()
-        .iter()
-        .map(|row| (row.class.number(), row.position))
-        .collect();
+    let keys: Vec<_> = roster.rows().iter().map(|row| (row.class.number(), row.position)).collect();
     assert_eq!(keys, [(16000, 0), (16000, 0), (16000, 1), (24000, 32767)]);
 }
 
 #[test]
 fn ro_07_roles_mean_nothing_to_the_other_methods() {
     let mut roster = empty(SelfSignup, 2);
-    roster
-        .join(user(1), &[role(1)], &[role(1)], noon())
-        .unwrap();
+    roster.join(user(1), &[role(1)], &[role(1)], noon()).unwrap();
     assert_eq!(roster.rows()[0].class, Class::SelfAdded);
 }
 
@@ -107,11 +91,7 @@ fn ro_08_joins_at_one_instant_get_rising_times_of_whole_microseconds() {
     for number in 1..=3 {
         roster.join(user(number), &[], &[], now).unwrap();
     }
-    let micros: Vec<_> = roster
-        .rows()
-        .iter()
-        .map(|row| (row.joined_at - noon()).num_nanoseconds())
-        .collect();
+    let micros: Vec<_> = roster.rows().iter().map(|row| (row.joined_at - noon()).num_nanoseconds()).collect();
     assert_eq!(micros, [Some(1_000), Some(2_000), Some(3_000)]);
 }
 
@@ -119,9 +99,7 @@ fn ro_08_joins_at_one_instant_get_rising_times_of_whole_microseconds() {
 fn ro_08_a_clock_that_went_back_does_not_let_anyone_overtake() {
     let mut roster = empty(SelfSignup, 1);
     roster.join(user(1), &[], &[], noon()).unwrap();
-    let second = roster
-        .join(user(2), &[], &[], noon() - TimeDelta::hours(1))
-        .unwrap();
+    let second = roster.join(user(2), &[], &[], noon() - TimeDelta::hours(1)).unwrap();
     assert_eq!(second.place(), Place::Waiting(1));
 }
 
@@ -142,11 +120,7 @@ fn ro_08_rows_read_in_any_order_are_sorted_by_class_position_time_and_id() {
         row(2, Class::HostAdded, 1, 8),
         row(1, Class::HostAdded, 1, 8),
     ];
-    let ids: Vec<_> = Roster::new(SelfSignup, 4, rows)
-        .rows()
-        .iter()
-        .map(|row| row.id.0.as_u128())
-        .collect();
+    let ids: Vec<_> = Roster::new(SelfSignup, 4, rows).rows().iter().map(|row| row.id.0.as_u128()).collect();
     assert_eq!(ids, [1, 2, 3, 4, 5, 6]);
 }
 
@@ -163,10 +137,7 @@ fn ro_13_a_full_game_refuses_nobody_until_a_thousand_rows() {
     for number in 1..=1000 {
         joins(&mut roster, number);
     }
-    assert_eq!(
-        roster.join(user(1001), &[], &[], noon()),
-        Err(RosterRefusal::RosterFull)
-    );
+    assert_eq!(roster.join(user(1001), &[], &[], noon()), Err(RosterRefusal::RosterFull));
     assert_eq!(joins(&mut roster, 1000), Place::Waiting(999));
 }
 
@@ -178,13 +149,7 @@ fn ro_14_leaving_frees_the_seat_and_leaving_again_finds_nothing() {
     let before = roster.clone();
     assert_eq!(roster.leave(user(1)).unwrap().who, Who::User(user(1)));
     assert_eq!(roster.leave(user(1)), None);
-    assert_eq!(
-        Changes::between(&before, &roster),
-        Changes {
-            promoted: vec![user(2)],
-            demoted: vec![]
-        }
-    );
+    assert_eq!(Changes::between(&before, &roster), Changes { promoted: vec![user(2)], demoted: vec![] });
 }
 
 #[test]
@@ -198,10 +163,7 @@ fn ro_15_starters_keep_their_order_skip_blanks_and_count_once() {
         Who::User(user(1)),
     ];
     let rows = roster.seed_starters(typed, noon());
-    let placed: Vec<_> = rows
-        .iter()
-        .map(|row| (row.who.clone(), row.class, row.position))
-        .collect();
+    let placed: Vec<_> = rows.iter().map(|row| (row.who.clone(), row.class, row.position)).collect();
     assert_eq!(
         placed,
         [
@@ -223,17 +185,8 @@ fn ro_26_fewer_seats_demote_from_the_end_and_more_promote_again() {
     let wide = roster.clone();
     roster.resize(1);
     let narrowed = Changes::between(&wide, &roster);
-    assert_eq!(
-        narrowed,
-        Changes {
-            promoted: vec![],
-            demoted: vec![user(2), user(3)]
-        }
-    );
-    assert_eq!(
-        Changes::between(&roster, &wide).promoted,
-        [user(2), user(3)]
-    );
+    assert_eq!(narrowed, Changes { promoted: vec![], demoted: vec![user(2), user(3)] });
+    assert_eq!(Changes::between(&roster, &wide).promoted, [user(2), user(3)]);
 }
 
 #[test]
@@ -271,8 +224,7 @@ fn apply(roster: &mut Roster, verb: &Verb) {
     match verb {
         Verb::Join(who, roles) => {
             let held: Vec<_> = roles.iter().copied().map(role).collect();
-            let _: Result<Joined, RosterRefusal> =
-                roster.join(user(*who), &held, &priority, noon());
+            let _: Result<Joined, RosterRefusal> = roster.join(user(*who), &held, &priority, noon());
         }
         Verb::Leave(who) => drop(roster.leave(user(*who))),
         Verb::Seed(who) => {
