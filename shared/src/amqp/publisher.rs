@@ -73,7 +73,7 @@ impl Publisher {
     ///
     /// # Errors
     /// When the channel broke or the confirms did not come: then nothing is known of any row.
-    pub(super) async fn publish(&self, rows: Vec<OutboxRow>) -> anyhow::Result<Settled> {
+    pub(super) async fn publish(&mut self, rows: Vec<OutboxRow>) -> anyhow::Result<Settled> {
         let messages: Vec<_> = rows.into_iter().map(|row| Message::new(row, &self.broker)).collect();
         let sent = timeout(CONFIRM, self.send(&messages)).await;
         let (error, fault) = match sent {
@@ -87,7 +87,7 @@ impl Publisher {
         Err(fault)
     }
 
-    async fn send(&self, messages: &[Message]) -> lapin::Result<Answers> {
+    async fn send(&mut self, messages: &[Message]) -> lapin::Result<Answers> {
         let exchange = short(&self.broker.names().exchange());
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let mut confirms = Vec::with_capacity(messages.len());
