@@ -14,3 +14,4 @@ pub mod service;
 pub mod daemon;
 pub mod app;
 pub mod actions;
+pub mod worker;

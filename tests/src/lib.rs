@@ -5,3 +5,4 @@ pub mod otlp;
 pub mod report;
 pub mod servers;
 pub mod trace;
+pub mod world;

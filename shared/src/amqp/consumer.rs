@@ -147,7 +147,8 @@ impl<H: Handler> Reader<H> {
 
     fn parked(&self, reason: &'static str) {
         if self.queue.parks() {
-            let labels = [KeyValue::new("gamesched.source", "message"), KeyValue::new("gamesched.parked.reason", reason)];
+            let labels =
+                [KeyValue::new("gamesched.source", "message"), KeyValue::new("gamesched.parked.reason", reason)];
             instruments::get().parked_added.add(1, &labels);
         }
     }

@@ -31,7 +31,9 @@ impl Incoming {
         let key = delivery.routing_key.as_str();
         let version = match headers.inner().get(SCHEMA_VERSION) {
             None => Ok(VERSION),
-            Some(value) => integer(value).and_then(|version| i16::try_from(version).ok()).ok_or(Unreadable::Undecodable),
+            Some(value) => {
+                integer(value).and_then(|version| i16::try_from(version).ok()).ok_or(Unreadable::Undecodable)
+            }
         };
         let event = version.and_then(|version| Event::read(key, version, &delivery.data));
         let place = |queue: &str| destination(&[delivery.exchange.as_str(), key, queue]);

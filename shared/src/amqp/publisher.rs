@@ -1,7 +1,6 @@
 //! The one publishing channel of a process: confirm mode, one batch in flight.
 
 use std::collections::{BTreeSet, HashSet};
-use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -74,9 +73,10 @@ impl Publisher {
     ///
     /// # Errors
     /// When the channel broke or the confirms did not come: then nothing is known of any row.
-    pub(super) async fn publish(&self, rows: Vec<OutboxRow>) -> anyhow::Result<Settled> {
+    pub(super) async fn publish(&mut self, rows: Vec<OutboxRow>) -> anyhow::Result<Settled> {
         let messages: Vec<_> = rows.into_iter().map(|row| Message::new(row, &self.broker)).collect();
-        let (error, fault) = match timeout(CONFIRM, pin!(self.send(&messages))).await {
+        let sent = timeout(CONFIRM, self.send(&messages)).await;
+        let (error, fault) = match sent {
             Ok(Ok(answers)) => return Ok(settle(messages, &answers)),
             Ok(Err(error)) => ("channel", broken(error).context("publishing")),
             Err(_) => ("confirm_timeout", anyhow!("the broker did not confirm within 5 s")),
@@ -87,7 +87,7 @@ impl Publisher {
         Err(fault)
     }
 
-    async fn send(&self, messages: &[Message]) -> lapin::Result<Answers> {
+    async fn send(&mut self, messages: &[Message]) -> lapin::Result<Answers> {
         let exchange = short(&self.broker.names().exchange());
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let mut confirms = Vec::with_capacity(messages.len());
@@ -95,9 +95,7 @@ impl Publisher {
             let key = short(&message.row.routing_key);
             let properties = message.properties.clone();
             // The first await means written, the second is the confirm.
-            confirms.push(
-                self.channel.basic_publish(exchange.clone(), key, options, &message.body, properties).await?,
-            );
+            confirms.push(self.channel.basic_publish(exchange.clone(), key, options, &message.body, properties).await?);
         }
         let mut answers = Answers { accepted: Vec::with_capacity(messages.len()), returned: HashSet::new() };
         for confirm in confirms {

@@ -117,7 +117,7 @@ impl Relay {
 
     /// One batch; whether more may wait.
     async fn batch(&mut self, older: Duration) -> anyhow::Result<bool> {
-        let Some(publisher) = &self.publisher else { return Ok(false) };
+        let Some(publisher) = &mut self.publisher else { return Ok(false) };
         let sleeping: Vec<_> = self.sleeping.keys().cloned().collect();
         let mut tx = self.db.begin().await.map_err(fault)?;
         let rows = outbox::claim(&mut tx, older, BATCH, &sleeping).await.map_err(within)?;

@@ -96,18 +96,27 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Asked {
         #[command(flatten)]
-        #[expect(dead_code, reason = "only parsed")]
         common: Settings,
     }
 
-    const WELL: [&str; 4] = ["test", "--database-url=postgres://u:p@h/d", "--amqp-url=amqp://h", "--health-addr=[::1]:1"];
+    const WELL: [&str; 4] =
+        ["test", "--database-url=postgres://u:p@h/d", "--amqp-url=amqp://h", "--health-addr=[::1]:1"];
+
+    const VARIABLES: [(&str, &str); 6] = [
+        ("database_url", "TEST_DATABASE_URL"),
+        ("amqp_url", "TEST_AMQP_URL"),
+        ("namespace", "TEST_NAMESPACE"),
+        ("health_addr", "TEST_HEALTH_ADDR"),
+        ("log_level", "TEST_LOG_LEVEL"),
+        ("log_format", "TEST_LOG_FORMAT"),
+    ];
 
     /// What a person sees after these arguments, on top of those that are fine.
     fn said(skip: &str, more: &[&str]) -> String {
         let mut command = Asked::command();
-        for argument in ["database_url", "amqp_url", "namespace", "health_addr", "log_level", "log_format"] {
-            // What is set where the tests run is not asked for here.
-            command = command.mut_arg(argument, |argument| argument.env(format!("TEST_{}", argument.get_id()).to_uppercase()));
+        // What is set where the tests run is not asked for here.
+        for (argument, variable) in VARIABLES {
+            command = command.mut_arg(argument, |argument| argument.env(variable));
         }
         let arguments = WELL.iter().filter(|argument| skip.is_empty() || !argument.contains(skip)).chain(more);
         let error = command.try_get_matches_from_mut(arguments).unwrap_err();
@@ -131,7 +140,10 @@ mod tests {
 
     #[test]
     fn a_malformed_setting_is_named_with_its_value_and_a_secret_without() {
-        assert_eq!(said("health", &["--health-addr=nowhere"]), "TEST_HEALTH_ADDR is \"nowhere\": invalid socket address syntax");
+        assert_eq!(
+            said("health", &["--health-addr=nowhere"]),
+            "TEST_HEALTH_ADDR is \"nowhere\": invalid socket address syntax"
+        );
         assert_eq!(
             said("amqp", &["--amqp-url=http://u:hunter2@h"]),
             "TEST_AMQP_URL is malformed: it must look like amqp://user:password@host:port/vhost"

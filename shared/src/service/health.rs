@@ -123,10 +123,10 @@ impl Health {
     }
 
     /// Whether requests should come here.
-    #[must_use]
     pub fn ready(&self) -> (StatusCode, Json<Value>) {
         let checks = self.checks().clone();
-        let failing = |required: bool| checks.values().any(|check| check.failing.is_some() && check.required == required);
+        let failing =
+            |required: bool| checks.values().any(|check| check.failing.is_some() && check.required == required);
         let word = if self.0.stopping.load(Ordering::Relaxed) {
             Err("stopping")
         } else if failing(true) {

@@ -53,9 +53,7 @@ pub struct Settings {
 
 /// Checks a secret and wraps it, so that no `Debug` shows it.
 pub fn secret(check: fn(&str) -> Result<(), String>) -> impl TypedValueParser<Value = SecretString> {
-    clap::builder::StringValueParser::new().try_map(move |text| {
-        check(&text).map(|()| SecretString::from(text))
-    })
+    clap::builder::StringValueParser::new().try_map(move |text| check(&text).map(|()| SecretString::from(text)))
 }
 
 /// The URL as text, for those who open connections.

@@ -1,6 +1,6 @@
 //! Hints between processes: any may be lost, so they only make a loop look sooner.
 
-use super::{Sql, fault};
+use super::Sql;
 use crate::error::Result;
 
 /// The one channel; the payload names a table.
@@ -12,9 +12,6 @@ pub const CHANNEL: &str = "gamesched";
 /// # Errors
 /// When the database is away.
 pub async fn notify(sql: &mut Sql, table: &str) -> Result<()> {
-    sqlx::query!("/* NOTIFY gamesched */ select pg_notify($1, $2)", CHANNEL, table)
-        .execute(&mut *sql)
-        .await
-        .map_err(fault)?;
+    sqlx::query!("/* NOTIFY gamesched */ select pg_notify($1, $2)", CHANNEL, table).fetch_one(&mut *sql).await?;
     Ok(())
 }

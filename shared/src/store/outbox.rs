@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Sql, Tx, fault};
+use super::{Sql, Tx};
 use crate::domain::ids::MessageId;
 use crate::error::Result;
 use crate::events::{Event, VERSION};
@@ -56,9 +56,8 @@ pub async fn put(sql: &mut Sql, event: &Event) -> Result<()> {
 pub async fn claim(tx: &mut Tx, older: Duration, limit: i64, sleeping: &[String]) -> Result<Vec<OutboxRow>> {
     let sql: &mut Sql = tx;
     sqlx::query!("/* SELECT set_config */ select set_config('idle_in_transaction_session_timeout', '6s', true)")
-        .execute(&mut *sql)
-        .await
-        .map_err(fault)?;
+        .fetch_one(&mut *sql)
+        .await?;
     let rows = sqlx::query!(
         r#"/* SELECT outbox */ select id, routing_key, schema_version, redrive, payload, trace_context,
              extract(epoch from clock_timestamp() - created_at)::float8 as "age!"

@@ -4,7 +4,7 @@ mod containers;
 mod environment;
 mod install;
 mod native;
-mod ports;
+pub(crate) mod ports;
 mod postgres;
 mod process;
 mod rabbitmq;

@@ -12,7 +12,7 @@ const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
 /// A port that nobody listens on and that this process has not been given before.
-pub(super) fn free() -> Result<u16> {
+pub(crate) fn free() -> Result<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let start = getrandom::u32().context("choosing a port")? % u32::from(COUNT);
