@@ -1,6 +1,17 @@
 //! The only place that knows SQL, one noun a file.
 
+pub mod announcements;
+pub mod audit;
+pub mod backlog;
+pub mod deliveries;
 mod executor;
+pub mod games;
+pub mod guilds;
+pub mod outbox;
+pub mod people;
+pub mod rosters;
+pub mod schedule;
+pub mod templates;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,6 +22,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, PgPool, Row};
 
 pub use executor::{Sql, Tx};
+
+use crate::domain::ids::Discord;
 
 /// The schema, forward only.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -38,7 +51,11 @@ impl Db {
             .map_err(|_| anyhow::anyhow!("DATABASE_URL is not a Postgres URL"))?
             .application_name(service)
             .disable_statement_logging()
-            .options([("statement_timeout", "5s"), ("idle_in_transaction_session_timeout", "10s"), ("timezone", "UTC")]);
+            .options([
+                ("statement_timeout", "5s"),
+                ("idle_in_transaction_session_timeout", "10s"),
+                ("timezone", "UTC"),
+            ]);
         let server = executor::Server {
             namespace: options.get_database().unwrap_or_default().to_owned(),
             address: options.get_host().to_owned(),
@@ -114,4 +131,31 @@ pub fn fault(error: sqlx::Error) -> anyhow::Error {
         | sqlx::Error::Protocol(_) => anyhow::Error::new(Away(executor::class(&error))),
         other => anyhow::anyhow!("the database client failed: {}", executor::class(other)),
     }
+}
+
+/// A Discord id as Postgres keeps it.
+pub(crate) fn discord_id<Marker>(id: Discord<Marker>) -> i64 {
+    // Discord's ids stay below 2^63 until the year 2084.
+    id.get().cast_signed()
+}
+
+/// Several of them.
+pub(crate) fn discord_ids<Marker>(ids: &[Discord<Marker>]) -> Vec<i64> {
+    ids.iter().map(|id| discord_id(*id)).collect()
+}
+
+/// A Discord id out of Postgres.
+///
+/// # Errors
+/// When the column holds zero, which Discord never gives.
+pub(crate) fn snowflake<Marker>(id: i64) -> anyhow::Result<Discord<Marker>> {
+    Discord::new_checked(id.cast_unsigned()).context("a stored Discord id is zero")
+}
+
+/// Several of them.
+///
+/// # Errors
+/// As `snowflake`.
+pub(crate) fn snowflakes<Marker>(ids: &[i64]) -> anyhow::Result<Vec<Discord<Marker>>> {
+    ids.iter().map(|id| snowflake(*id)).collect()
 }

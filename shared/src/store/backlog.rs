@@ -1,0 +1,136 @@
+//! What waits: when the next row is due, how a failed one goes on, and the numbers that gauges show.
+
+use std::time::Duration;
+
+use super::Sql;
+use crate::domain::ids::JobId;
+use crate::error::Result;
+
+/// After so many attempts a due row is given up and someone must look (LI-21).
+const ATTEMPTS: i32 = 20;
+
+/// A failed notice goes on later, from 2 s up to 15 min, and delays none behind it.
+///
+/// # Errors
+/// When the database is away.
+pub async fn retry_notice(sql: &mut Sql, id: JobId, error: &str) -> Result<()> {
+    sqlx::query!(
+        "/* UPDATE scheduled_notifications */ update scheduled_notifications
+         set attempts = attempts + 1, last_error = $2, state = case when attempts + 1 >= $3 then 'failed' else state end,
+             next_attempt_at = now() + random() * least(interval '15 minutes', interval '2 seconds' * power(2, attempts))
+         where id = $1 and state = 'pending'",
+        id.0,
+        error,
+        ATTEMPTS,
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
+}
+
+/// A failed transition goes on later, from 5 s up to 10 min (LI-21).
+///
+/// # Errors
+/// When the database is away.
+pub async fn retry_transition(sql: &mut Sql, id: JobId, error: &str) -> Result<()> {
+    sqlx::query!(
+        "/* UPDATE scheduled_transitions */ update scheduled_transitions
+         set attempts = attempts + 1, last_error = $2, state = case when attempts + 1 >= $3 then 'failed' else state end,
+             next_attempt_at = now() + least(interval '10 minutes', interval '5 seconds' * power(2, attempts))
+         where id = $1 and state = 'pending'",
+        id.0,
+        error,
+        ATTEMPTS,
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
+}
+
+/// Until the next notice is due; `None` when none waits.
+///
+/// # Errors
+/// When the database is away.
+pub async fn next_notice(sql: &mut Sql) -> Result<Option<Duration>> {
+    let seconds = sqlx::query_scalar!(
+        "/* next notice */ select extract(epoch from min(next_attempt_at) - now())::float8
+         from scheduled_notifications where state = 'pending'",
+    )
+    .fetch_one(&mut *sql)
+    .await?;
+    Ok(seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))))
+}
+
+/// Until the next transition is due; `None` when none waits.
+///
+/// # Errors
+/// When the database is away.
+pub async fn next_transition(sql: &mut Sql) -> Result<Option<Duration>> {
+    let seconds = sqlx::query_scalar!(
+        "/* next transition */ select extract(epoch from min(next_attempt_at) - now())::float8
+         from scheduled_transitions where state = 'pending'",
+    )
+    .fetch_one(&mut *sql)
+    .await?;
+    Ok(seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))))
+}
+
+/// How much waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Backlog {
+    /// Unpublished outbox rows.
+    pub outbox: i64,
+    /// Age of the oldest of them, in milliseconds.
+    pub outbox_oldest_ms: i64,
+    /// Deliveries to be tried.
+    pub deliveries: i64,
+    /// Announcements that have shown an old version for over a minute.
+    pub stale: i64,
+}
+
+/// Counts what waits.
+///
+/// # Errors
+/// When the database is away.
+pub async fn count(sql: &mut Sql) -> Result<Backlog> {
+    let row = sqlx::query!(
+        r#"/* backlog */ select
+           (select count(*) from outbox where published_at is null) as "outbox!",
+           (select coalesce(extract(epoch from now() - min(created_at)) * 1000, 0)::bigint
+            from outbox where published_at is null) as "oldest!",
+           (select count(*) from deliveries where state in ('pending', 'uncertain') and parked_at is null) as "deliveries!",
+           (select count(*) from announcements where rendered_version < desired_version and parked_at is null
+              and state not in ('deferred', 'lost', 'removed') and changed_at < now() - interval '1 minute') as "stale!""#,
+    )
+    .fetch_one(&mut *sql)
+    .await?;
+    Ok(Backlog {
+        outbox: row.outbox,
+        outbox_oldest_ms: row.oldest,
+        deliveries: row.deliveries,
+        stale: row.stale,
+    })
+}
+
+/// Deletes a batch of what is kept no longer (OP-04) and says how many rows went.
+///
+/// # Errors
+/// When the database is away.
+pub async fn purge(sql: &mut Sql) -> Result<i64> {
+    let gone = sqlx::query_scalar!(
+        r#"/* purge */ with old_outbox as (delete from outbox where id in (
+             select id from outbox where published_at < now() - interval '3 days' limit 5000) returning 1),
+           old_inbox as (delete from inbox where (consumer, message_id) in (
+             select consumer, message_id from inbox where at < now() - interval '14 days' limit 5000) returning 1),
+           old_keys as (delete from idempotency_keys where (principal, key) in (
+             select principal, key from idempotency_keys where created_at < now() - interval '48 hours' limit 5000)
+             returning 1),
+           old_states as (delete from oauth_states where expires_at < now() returning 1),
+           old_sessions as (delete from sessions where ends_at < now() returning 1)
+         select (select count(*) from old_outbox) + (select count(*) from old_inbox) + (select count(*) from old_keys)
+           + (select count(*) from old_states) + (select count(*) from old_sessions) as "gone!""#,
+    )
+    .fetch_one(&mut *sql)
+    .await?;
+    Ok(gone)
+}

@@ -1,0 +1,268 @@
+//! Due rows: notices and transitions. The database's clock decides what is due.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Sql;
+use crate::domain::game::Game;
+use crate::domain::ids::{GameId, GuildId, JobId, ParticipantId};
+use crate::domain::schedule::{DueNotice, DueTransition, Notice, Target};
+use crate::error::Result;
+use crate::telemetry::carry;
+
+/// A row whose time has come.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the columns of the due tables, by their own names")]
+pub struct Job<Kind> {
+    pub id: JobId,
+    pub guild: GuildId,
+    pub game: GameId,
+    pub kind: Kind,
+    pub due_at: DateTime<Utc>,
+    pub for_start_at: DateTime<Utc>,
+    /// Of this attempt, the first is 1.
+    pub attempt: i32,
+    /// By the database's clock, never below zero.
+    pub lateness: Duration,
+    pub trace_context: Value,
+}
+
+/// What a notice row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoticeKind {
+    /// What it says.
+    pub notice: Notice,
+    /// Whom it is about, if one person.
+    pub participant: Option<ParticipantId>,
+    /// For a reminder: how long before the start.
+    pub minutes_before: Option<i32>,
+}
+
+/// Arms notices for a game, or for one row of its roster; a second arming changes nothing.
+///
+/// # Errors
+/// When the database is away.
+pub async fn arm_notices(
+    sql: &mut Sql,
+    game: &Game,
+    participant: Option<ParticipantId>,
+    notices: &[DueNotice],
+) -> Result<()> {
+    if notices.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = notices.iter().map(|_| JobId::new().0).collect();
+    let kinds: Vec<String> = notices.iter().map(|notice| notice.kind.as_str().to_owned()).collect();
+    let minutes: Vec<Option<i32>> = notices.iter().map(|notice| notice.minutes_before).collect();
+    let due: Vec<DateTime<Utc>> = notices.iter().map(|notice| notice.due_at).collect();
+    sqlx::query!(
+        "/* INSERT scheduled_notifications */ insert into scheduled_notifications
+           (id, guild_id, game_id, participant_id, kind, minutes_before, due_at, for_start_at, next_attempt_at,
+            trace_context)
+         select id, $1, $2, $3, kind, minutes_before, due_at, $4, due_at, $5
+         from unnest($6::uuid[], $7::text[], $8::int[], $9::timestamptz[]) as new (id, kind, minutes_before, due_at)
+         on conflict do nothing",
+        game.guild.0,
+        game.id.0,
+        participant.map(|row| row.0),
+        game.scheduled_at,
+        carry::row(),
+        &ids,
+        &kinds,
+        &minutes as &[Option<i32>],
+        &due,
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
+}
+
+/// Arms the given transitions; one that is armed already moves (LI-19).
+///
+/// # Errors
+/// When the database is away.
+pub async fn arm_transitions(sql: &mut Sql, game: &Game, transitions: &[DueTransition]) -> Result<()> {
+    if transitions.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = transitions.iter().map(|_| JobId::new().0).collect();
+    let targets: Vec<String> = transitions.iter().map(|transition| transition.target.as_str().to_owned()).collect();
+    let due: Vec<DateTime<Utc>> = transitions.iter().map(|transition| transition.due_at).collect();
+    sqlx::query!(
+        "/* INSERT scheduled_transitions */ insert into scheduled_transitions
+           (id, guild_id, game_id, target, due_at, for_start_at, next_attempt_at, trace_context)
+         select id, $1, $2, target, due_at, $3, due_at, $4
+         from unnest($5::uuid[], $6::text[], $7::timestamptz[]) as new (id, target, due_at)
+         on conflict (game_id, target) where state = 'pending' do update
+           set due_at = excluded.due_at, for_start_at = excluded.for_start_at, attempts = 0,
+               next_attempt_at = excluded.next_attempt_at, trace_context = excluded.trace_context",
+        game.guild.0,
+        game.id.0,
+        game.scheduled_at,
+        carry::row(),
+        &ids,
+        &targets,
+        &due,
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
+}
+
+/// Expires all waiting reminders of a game whose start or offsets changed (NO-16).
+///
+/// # Errors
+/// When the database is away.
+pub async fn expire_reminders(sql: &mut Sql, game: GameId) -> Result<()> {
+    sqlx::query!(
+        "/* UPDATE scheduled_notifications */ update scheduled_notifications
+         set state = 'expired', last_error = 'stale', done_at = now()
+         where game_id = $1 and kind = 'reminder' and state = 'pending'",
+        game.0,
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
+}
+
+/// Expires everything of a game that is still to come: due rows and letters that nobody has in hand.
+///
+/// # Errors
+/// When the database is away.
+pub async fn expire_all(sql: &mut Sql, game: GameId, reason: &str) -> Result<()> {
+    sqlx::query!(
+        "/* UPDATE scheduled_notifications scheduled_transitions deliveries */ with notices as (
+           update scheduled_notifications set state = 'expired', last_error = $2, done_at = now()
+           where game_id = $1 and state = 'pending'),
+         letters as (
+           update deliveries set state = 'expired', last_error = $2
+           where game_id = $1 and state = 'pending' and lease_owner is null)
+         update scheduled_transitions set state = 'expired', last_error = $2, done_at = now()
+         where game_id = $1 and state = 'pending'",
+        game.0,
+        reason,
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
+}
+
+/// Locks due notices; rows that another replica has are skipped.
+///
+/// # Errors
+/// When the database is away.
+pub async fn claim_notices(sql: &mut Sql, limit: i64) -> Result<Vec<Job<NoticeKind>>> {
+    let rows = sqlx::query!(
+        r#"/* claim due notices */ select id, guild_id, game_id, participant_id, kind, minutes_before, due_at,
+           for_start_at, attempts, trace_context,
+           greatest(extract(epoch from now() - due_at), 0)::float8 as "lateness!"
+         from scheduled_notifications where state = 'pending' and next_attempt_at <= now()
+         order by next_attempt_at limit $1 for update skip locked"#,
+        limit,
+    )
+    .fetch_all(&mut *sql)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Job {
+                id: JobId(row.id),
+                guild: GuildId(row.guild_id),
+                game: GameId(row.game_id),
+                kind: NoticeKind {
+                    notice: row.kind.parse()?,
+                    participant: row.participant_id.map(ParticipantId),
+                    minutes_before: row.minutes_before,
+                },
+                due_at: row.due_at,
+                for_start_at: row.for_start_at,
+                attempt: row.attempts + 1,
+                lateness: Duration::from_secs_f64(row.lateness),
+                trace_context: row.trace_context,
+            })
+        })
+        .collect()
+}
+
+/// Locks the one transition that is due for longest.
+///
+/// # Errors
+/// When the database is away.
+pub async fn claim_transition(sql: &mut Sql) -> Result<Option<Job<Target>>> {
+    let row = sqlx::query!(
+        r#"/* claim due transition */ select id, guild_id, game_id, target, due_at, for_start_at, attempts, trace_context,
+           greatest(extract(epoch from now() - due_at), 0)::float8 as "lateness!"
+         from scheduled_transitions where state = 'pending' and next_attempt_at <= now()
+         order by next_attempt_at, due_at limit 1 for update skip locked"#,
+    )
+    .fetch_optional(&mut *sql)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Job {
+        id: JobId(row.id),
+        guild: GuildId(row.guild_id),
+        game: GameId(row.game_id),
+        kind: row.target.parse()?,
+        due_at: row.due_at,
+        for_start_at: row.for_start_at,
+        attempt: row.attempts + 1,
+        lateness: Duration::from_secs_f64(row.lateness),
+        trace_context: row.trace_context,
+    }))
+}
+
+/// The outcome of a due row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was acted on.
+    Done,
+    /// Deliberately not acted on, for this reason.
+    Expired(&'static str),
+}
+
+impl End {
+    fn columns(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Done => ("done", None),
+            Self::Expired(reason) => ("expired", Some(reason)),
+        }
+    }
+}
+
+/// Ends a notice, in the transaction of its work.
+///
+/// # Errors
+/// When the database is away.
+pub async fn end_notice(sql: &mut Sql, id: JobId, end: End) -> Result<()> {
+    let (state, reason) = end.columns();
+    sqlx::query!(
+        "/* UPDATE scheduled_notifications */ update scheduled_notifications
+         set state = $2, last_error = $3, attempts = attempts + 1, done_at = now() where id = $1",
+        id.0,
+        state,
+        reason,
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
+}
+
+/// Ends a transition, in the transaction of its work.
+///
+/// # Errors
+/// When the database is away.
+pub async fn end_transition(sql: &mut Sql, id: JobId, end: End) -> Result<()> {
+    let (state, reason) = end.columns();
+    sqlx::query!(
+        "/* UPDATE scheduled_transitions */ update scheduled_transitions
+         set state = $2, last_error = $3, attempts = attempts + 1, done_at = now() where id = $1",
+        id.0,
+        state,
+        reason,
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! An OTLP receiver in the test process: keeps all that arrives, and lets a spec wait for it.
+mod decode;
+#[cfg(test)]
+pub(crate) mod made;
+mod metric;
+mod model;
+mod receive;
+#[cfg(test)]
+mod tests;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use metric::{Buckets, Exemplar, Histogram, Metric, MetricKind, Point, Reading, Temporality};
+pub use model::{Attributes, Dropped, Event, Kind, Link, LogRecord, Resource, Scope, Span, Status, Value};
+
+use crate::trace::Story;
+
+/// All that has arrived, in the order of arrival.
+#[derive(Clone, Debug, Default)]
+pub struct Received {
+    /// Spans; one that is exported twice is here twice.
+    pub spans: Vec<Span>,
+    /// Log records.
+    pub logs: Vec<LogRecord>,
+    /// Every export of every metric.
+    pub metrics: Vec<Metric>,
+    /// Why a request could not be read; empty in a healthy run.
+    pub unreadable: Vec<String>,
+}
+
+/// A receiver that serves until its last clone is dropped.
+///
+/// It has a thread and a runtime of its own, so it outlives the test that started it and a test
+/// that blocks does not hold up exports.
+#[derive(Clone)]
+pub struct Sink {
+    http: SocketAddr,
+    grpc: SocketAddr,
+    store: Store,
+    _stop: Arc<DropGuard>,
+}
+
+impl Sink {
+    /// Serves http/protobuf on `addr` and gRPC on the port after it; port 0 stands for any two
+    /// free neighbours.
+    pub fn start(addr: SocketAddr) -> anyhow::Result<Sink> {
+        let (http, grpc) = listen(addr)?;
+        let store = Store::default();
+        let stop = CancellationToken::new();
+        let sink = Sink {
+            http: http.local_addr().context("asking for the http port")?,
+            grpc: grpc.local_addr().context("asking for the gRPC port")?,
+            store: store.clone(),
+            _stop: Arc::new(stop.clone().drop_guard()),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("building the receiver's runtime")?;
+        std::thread::Builder::new()
+            .name("otlp-sink".to_owned())
+            .spawn(move || runtime.block_on(receive::serve(http, grpc, store, stop)))
+            .context("starting the receiver's thread")?;
+        Ok(sink)
+    }
+
+    /// The base URL for `OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`.
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// The URL for `OTEL_EXPORTER_OTLP_PROTOCOL=grpc`.
+    pub fn grpc_url(&self) -> String {
+        format!("http://{}", self.grpc)
+    }
+
+    /// A copy of everything.
+    pub fn received(&self) -> Received {
+        self.store.lock().clone()
+    }
+
+    /// The spans that have arrived.
+    pub fn spans(&self) -> Vec<Span> {
+        self.store.lock().spans.clone()
+    }
+
+    /// The log records that have arrived.
+    pub fn logs(&self) -> Vec<LogRecord> {
+        self.store.lock().logs.clone()
+    }
+
+    /// The metrics that have arrived, one entry an export.
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.store.lock().metrics.clone()
+    }
+
+    /// Forgets what has arrived.
+    pub fn clear(&self) {
+        *self.store.lock() = Received::default();
+    }
+
+    /// Waits until `done` holds for what has arrived; past the deadline the error shows all traces.
+    pub async fn wait(
+        &self,
+        what: &str,
+        deadline: Duration,
+        done: impl Fn(&Received) -> bool,
+    ) -> anyhow::Result<Received> {
+        // Subscribed before the first look, so an arrival between look and wait is not missed.
+        let mut arrivals = self.store.arrivals.subscribe();
+        let arrived = tokio::time::timeout(deadline, async {
+            loop {
+                if let Some(received) = self.store.when(&done) {
+                    break received;
+                }
+                if arrivals.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        });
+        match arrived.await {
+            Ok(received) => Ok(received),
+            Err(_) => bail!("{}", self.store.lock().missing(what, deadline)),
+        }
+    }
+}
+
+impl Received {
+    fn missing(&self, what: &str, deadline: Duration) -> String {
+        let mut text = format!(
+            "{what} did not arrive within {deadline:?}; {} spans, {} log records, {} metrics did:\n{}",
+            self.spans.len(),
+            self.logs.len(),
+            self.metrics.len(),
+            Story::new(self).text(),
+        );
+        for unreadable in &self.unreadable {
+            text.push_str(&format!("unreadable: {unreadable}\n"));
+        }
+        text
+    }
+}
+
+/// What the two servers and all clones of the sink share.
+#[derive(Clone)]
+struct Store {
+    received: Arc<Mutex<Received>>,
+    arrivals: watch::Sender<u64>,
+}
+
+impl Default for Store {
+    fn default() -> Store {
+        Store { received: Arc::default(), arrivals: watch::Sender::new(0) }
+    }
+}
+
+impl Store {
+    /// A spec that panics while it looks must not silence the receiver for the others.
+    fn lock(&self) -> MutexGuard<'_, Received> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, add: impl FnOnce(&mut Received)) {
+        add(&mut self.lock());
+        self.arrivals.send_modify(|count| *count += 1);
+    }
+
+    fn when(&self, done: &impl Fn(&Received) -> bool) -> Option<Received> {
+        let received = self.lock();
+        done(&received).then(|| received.clone())
+    }
+}
+
+/// Ports from 32768 up are the system's for outgoing connections, so free ones are looked for below.
+fn listen(addr: SocketAddr) -> anyhow::Result<(TcpListener, TcpListener)> {
+    if addr.port() != 0 {
+        return neighbours(addr).with_context(|| format!("listening on {addr} and the port after"));
+    }
+    for _ in 0..100 {
+        let random = getrandom::u32().context("choosing a port")?;
+        let port = 20_000 + u16::try_from(random % 6_000).unwrap_or_default() * 2;
+        if let Ok(pair) = neighbours(SocketAddr::new(addr.ip(), port)) {
+            return Ok(pair);
+        }
+    }
+    bail!("no two neighbouring free ports on {}", addr.ip())
+}
+
+fn neighbours(addr: SocketAddr) -> anyhow::Result<(TcpListener, TcpListener)> {
+    let next = addr.port().checked_add(1).context("there is no port after")?;
+    let pair = (TcpListener::bind(addr)?, TcpListener::bind(SocketAddr::new(addr.ip(), next))?);
+    pair.0.set_nonblocking(true)?;
+    pair.1.set_nonblocking(true)?;
+    Ok(pair)
+}
