@@ -67,6 +67,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Pairs {
     }
 }
 
+impl FromIterator<(String, String)> for Pairs {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
 impl Pairs {
     /// The first value of a key; an empty one counts as absent.
     pub(crate) fn first(&self, key: &str) -> Option<&str> {
