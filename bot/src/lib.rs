@@ -1,1 +1,4 @@
 //! The bot service.
+
+pub mod render;
+pub mod words;

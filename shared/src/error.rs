@@ -143,6 +143,17 @@ fn sentence(fields: &[FieldError]) -> String {
     fields.iter().map(|field| field.message.as_str()).collect::<Vec<_>>().join(" ")
 }
 
+impl Error {
+    /// As a fault, where there is nobody to refuse: what a daemon meets is an incident.
+    #[must_use]
+    pub fn into_fault(self) -> anyhow::Error {
+        match self {
+            Self::Refused(refusal) => anyhow::anyhow!("refused: {}", refusal.code()),
+            Self::Fault(fault) => fault,
+        }
+    }
+}
+
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)

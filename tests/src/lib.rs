@@ -1,4 +1,8 @@
 //! The test harness as a library.
+
+pub mod discord;
 pub mod otlp;
 pub mod report;
+pub mod servers;
 pub mod trace;
+pub mod world;

@@ -60,7 +60,9 @@ pub fn recipients(game: &Game, roster: &Roster, kind: Notice, about: About) -> V
 }
 
 fn one(roster: &Roster, about: About, kind: impl Fn(Place) -> Notice) -> Vec<Recipient> {
-    let About::Participant(participant) = about else { return vec![] };
+    let About::Participant(participant) = about else {
+        return vec![];
+    };
     let found = roster.places().find(|(row, _)| row.id == participant);
     found.and_then(|(row, place)| player(row, place, kind(place))).into_iter().collect()
 }

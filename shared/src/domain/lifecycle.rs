@@ -181,8 +181,7 @@ mod tests {
 
     #[test]
     fn li_06_a_game_cancelled_before_its_post_stays_hidden_for_ever() {
-        let cancelled =
-            Game { status: Cancelled, post_at: Some(noon_plus(10)), updated_at: noon_plus(5), ..game() };
+        let cancelled = Game { status: Cancelled, post_at: Some(noon_plus(10)), updated_at: noon_plus(5), ..game() };
         assert!(cancelled.is_hidden(noon_plus(5)) && cancelled.is_hidden(noon_plus(500)));
         assert!(!Game { updated_at: noon_plus(11), ..cancelled }.is_hidden(noon_plus(500)));
     }

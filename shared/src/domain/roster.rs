@@ -258,9 +258,7 @@ impl Roster {
     fn confirmed_count(&self) -> usize {
         let eligible = match self.method {
             SignupMethod::SelfSignup | SignupMethod::HostSelected | SignupMethod::RoleBased => self.rows.len(),
-            SignupMethod::HostSelectedWithWaitlist => {
-                self.rows.partition_point(|row| row.class == Class::HostAdded)
-            }
+            SignupMethod::HostSelectedWithWaitlist => self.rows.partition_point(|row| row.class == Class::HostAdded),
         };
         eligible.min(usize::try_from(self.seats).unwrap_or(0))
     }

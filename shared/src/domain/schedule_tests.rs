@@ -15,11 +15,7 @@ fn li_33_a_new_game_arms_its_post_its_start_and_its_completion() {
     let armed: Vec<_> = transitions(&game, noon_plus(-60)).iter().map(|due| (due.target, due.due_at)).collect();
     assert_eq!(
         armed,
-        [
-            (Target::Post, noon_plus(-30)),
-            (Target::InProgress, noon()),
-            (Target::Completed, noon_plus(120))
-        ]
+        [(Target::Post, noon_plus(-30)), (Target::InProgress, noon()), (Target::Completed, noon_plus(120))]
     );
 }
 

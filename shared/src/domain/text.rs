@@ -55,7 +55,9 @@ pub fn truncate(text: &str, max: usize, tail: &str) -> String {
     let mut end = 0;
     while end < text.len() {
         let piece = piece(&text[end..]);
-        let Some(left) = room.checked_sub(units(piece)) else { break };
+        let Some(left) = room.checked_sub(units(piece)) else {
+            break;
+        };
         room = left;
         end += piece.len();
     }

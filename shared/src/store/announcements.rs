@@ -45,6 +45,15 @@ pub struct Stale {
     pub lateness: Duration,
 }
 
+/// A turn that ended well.
+#[derive(Clone, Copy, Debug)]
+pub struct Rendered {
+    /// From the change until Discord showed it.
+    pub freshness: Duration,
+    /// The game changed meanwhile.
+    pub behind: bool,
+}
+
 /// How a turn ended without showing the version it was to show.
 #[derive(Clone, Copy, Debug)]
 pub enum End {
@@ -114,6 +123,25 @@ pub async fn want(sql: &mut Sql, game: GameId) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// The time of a deferred post came: it is wanted now.
+///
+/// # Errors
+/// When the database is away.
+pub async fn release(sql: &mut Sql, game: GameId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "/* UPDATE announcements */ update announcements set
+           state = case when state = 'deferred' then 'pending' else state end,
+           desired_version = desired_version + 1, changed_at = now(), trace_context = $2,
+           next_attempt_at = now() + interval '3 s'
+         where game_id = $1",
+        game.0,
+        carry::row(),
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
+}
+
 /// Takes the turn at an announcement that shows an old version, unless someone has it or it waits for its time.
 ///
 /// # Errors
@@ -156,17 +184,18 @@ pub async fn claim(sql: &mut Sql, game: GameId, owner: &str) -> sqlx::Result<Opt
     }))
 }
 
-/// Discord shows the version of this turn. The time since the change, or none when a newer turn has the row.
+/// Discord shows the version of this turn; none when a newer turn has the row.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn rendered(sql: &mut Sql, turn: &Claimed, message: DiscordMessage) -> sqlx::Result<Option<Duration>> {
+pub async fn rendered(sql: &mut Sql, turn: &Claimed, message: DiscordMessage) -> sqlx::Result<Option<Rendered>> {
     let row = sqlx::query!(
         r#"/* UPDATE announcements */ update announcements set
              rendered_version = $3, message_id = $4, state = 'posted', attempts = 0, next_attempt_at = now(),
              first_unknown_at = null, last_error = null, lease_owner = null, lease_until = null
            where game_id = $1 and fence = $2
-           returning extract(epoch from now() - $5::timestamptz)::float8 as "freshness!""#,
+           returning extract(epoch from now() - $5::timestamptz)::float8 as "freshness!",
+             desired_version > rendered_version as "behind!""#,
         turn.game.0,
         turn.fence,
         turn.desired_version,
@@ -175,7 +204,7 @@ pub async fn rendered(sql: &mut Sql, turn: &Claimed, message: DiscordMessage) ->
     )
     .fetch_optional(&mut *sql)
     .await?;
-    Ok(row.map(|row| seconds(row.freshness)))
+    Ok(row.map(|row| Rendered { freshness: seconds(row.freshness), behind: row.behind }))
 }
 
 /// Writes how a turn ended otherwise; false when a newer turn has the row.
@@ -211,6 +240,21 @@ pub async fn ended(sql: &mut Sql, turn: &Claimed, end: End) -> sqlx::Result<bool
     .execute(&mut *sql)
     .await?;
     Ok(written.rows_affected() == 1)
+}
+
+/// The bot may post in this channel again: what was blocked there is tried at once.
+///
+/// # Errors
+/// When the database is away.
+pub async fn unblock(sql: &mut Sql, channel: DiscordChannel) -> sqlx::Result<()> {
+    sqlx::query!(
+        "/* UPDATE announcements */ update announcements set next_attempt_at = now()
+         where channel_id = $1 and state = 'blocked' and lease_owner is null",
+        channel.get().cast_signed(),
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
 }
 
 /// Announcements that are due, the longest waiting first. Only a list: each is claimed by itself.

@@ -145,7 +145,7 @@ pub async fn bear(sql: &mut Sql, new: &[NewDelivery]) -> sqlx::Result<Vec<Delive
              from given on conflict (dedupe_key) do nothing returning id
            ), told as (
              insert into outbox (id, routing_key, payload, trace_context)
-             select given.message_id, 'delivery.due', jsonb_build_object('delivery', born.id), $13
+             select given.message_id, 'delivery.due', jsonb_build_object('v', 1, 'delivery', born.id), $13
              from born join given using (id)
            )
            select id as "id!" from born"#,

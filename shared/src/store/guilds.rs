@@ -174,6 +174,20 @@ pub async fn by_discord(sql: &mut Sql, guilds: &[DiscordGuild]) -> Result<Vec<Gu
     Ok(rows.into_iter().map(Guild::try_from).collect::<anyhow::Result<_>>()?)
 }
 
+/// The Discord id of an active channel.
+///
+/// # Errors
+/// When the database is away.
+pub async fn channel(sql: &mut Sql, channel: ChannelId) -> Result<Option<DiscordChannel>> {
+    let id = sqlx::query_scalar!(
+        "/* SELECT channels */ select discord_id from channels where id = $1 and is_active",
+        channel.0,
+    )
+    .fetch_optional(&mut *sql)
+    .await?;
+    Ok(id.map(snowflake).transpose()?)
+}
+
 /// The active channels of a guild, by name.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ pub mod deliveries;
 mod executor;
 pub mod games;
 pub mod guilds;
+pub mod hints;
 pub mod idempotency;
 pub mod outbox;
 pub mod people;

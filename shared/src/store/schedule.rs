@@ -150,40 +150,36 @@ pub async fn expire_all(sql: &mut Sql, game: GameId, reason: &str) -> Result<()>
     Ok(())
 }
 
-/// Locks due notices; rows that another replica has are skipped.
+/// Locks the one notice that is due for longest; what another replica has is skipped.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn claim_notices(sql: &mut Sql, limit: i64) -> Result<Vec<Job<NoticeKind>>> {
-    let rows = sqlx::query!(
-        r#"/* claim due notices */ select id, guild_id, game_id, participant_id, kind, minutes_before, due_at,
+pub async fn claim_notice(sql: &mut Sql) -> Result<Option<Job<NoticeKind>>> {
+    let row = sqlx::query!(
+        r#"/* claim due notice */ select id, guild_id, game_id, participant_id, kind, minutes_before, due_at,
            for_start_at, attempts, trace_context,
            greatest(extract(epoch from now() - due_at), 0)::float8 as "lateness!"
          from scheduled_notifications where state = 'pending' and next_attempt_at <= now()
-         order by next_attempt_at limit $1 for update skip locked"#,
-        limit,
+         order by next_attempt_at limit 1 for update skip locked"#,
     )
-    .fetch_all(&mut *sql)
+    .fetch_optional(&mut *sql)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Job {
-                id: JobId(row.id),
-                guild: GuildId(row.guild_id),
-                game: GameId(row.game_id),
-                kind: NoticeKind {
-                    notice: row.kind.parse()?,
-                    participant: row.participant_id.map(ParticipantId),
-                    minutes_before: row.minutes_before,
-                },
-                due_at: row.due_at,
-                for_start_at: row.for_start_at,
-                attempt: row.attempts + 1,
-                lateness: Duration::from_secs_f64(row.lateness),
-                trace_context: row.trace_context,
-            })
-        })
-        .collect()
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Job {
+        id: JobId(row.id),
+        guild: GuildId(row.guild_id),
+        game: GameId(row.game_id),
+        kind: NoticeKind {
+            notice: row.kind.parse()?,
+            participant: row.participant_id.map(ParticipantId),
+            minutes_before: row.minutes_before,
+        },
+        due_at: row.due_at,
+        for_start_at: row.for_start_at,
+        attempt: row.attempts + 1,
+        lateness: Duration::from_secs_f64(row.lateness),
+        trace_context: row.trace_context,
+    }))
 }
 
 /// Locks the one transition that is due for longest.

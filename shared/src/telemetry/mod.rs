@@ -4,6 +4,7 @@ pub mod carry;
 mod exporters;
 pub mod http;
 pub mod instruments;
+pub mod job;
 mod log;
 pub mod span;
 

@@ -123,7 +123,9 @@ fn merge_seats(checks: &mut Checks, edited: &mut Game, max_players: Patch<i32>, 
 }
 
 fn merge_method(checks: &mut Checks, edited: &mut Game, method: Patch<SignupMethod>) {
-    let Some(method) = never_cleared(checks, "signup_method", method) else { return };
+    let Some(method) = never_cleared(checks, "signup_method", method) else {
+        return;
+    };
     let fits_the_roles = (method == SignupMethod::RoleBased) != edited.priority_roles.is_empty();
     if method != edited.signup_method && !fits_the_roles {
         checks.method_not_allowed(method);
@@ -201,10 +203,12 @@ fn may_change(status: Status, field: &str) -> bool {
     match status {
         Status::PendingConfirmation | Status::Scheduled => field != "rewards",
         Status::InProgress => !["scheduled_at", "reminder_minutes", "signup_method", "post_at"].contains(&field),
-        Status::Completed => {
-            ["description", "signup_instructions", "rewards", "remind_host_rewards"].contains(&field)
-        }
+        Status::Completed => ["description", "signup_instructions", "rewards", "remind_host_rewards"].contains(&field),
         Status::Archived => field == "rewards",
         Status::Cancelled => false,
     }
 }
+
+#[cfg(test)]
+#[path = "edit_tests.rs"]
+mod tests;

@@ -179,7 +179,9 @@ fn ro_15_starters_keep_their_order_skip_blanks_and_count_once() {
 #[test]
 fn ro_26_fewer_seats_demote_from_the_end_and_more_promote_again() {
     let mut roster = empty(SelfSignup, 3);
-    (1..=3).for_each(|number| drop(joins(&mut roster, number)));
+    for number in 1..=3 {
+        joins(&mut roster, number);
+    }
     let wide = roster.clone();
     roster.resize(1);
     let narrowed = Changes::between(&wide, &roster);

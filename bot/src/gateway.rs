@@ -1,0 +1,225 @@
+//! The gateway's edge: shards, their sessions, and who gets which event.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use secrecy::{ExposeSecret, SecretString};
+use shared::telemetry::instruments::{self, GAUGES};
+use shared::telemetry::{Attribute, carry};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
+use twilight_gateway::error::ReceiveMessageErrorType;
+use twilight_gateway::{CloseFrame, ConfigBuilder, Event, EventTypeFlags, Intents, Shard, ShardId, StreamExt as _};
+use twilight_model::gateway::CloseCode;
+
+use crate::Bot;
+use crate::interactions;
+use crate::projection::{self, Keeper};
+
+/// What the bot listens to (DI-01): never the content of messages, never presences.
+const INTENTS: Intents = Intents::GUILDS
+    .union(Intents::GUILD_MEMBERS)
+    .union(Intents::GUILD_MESSAGES)
+    .union(Intents::GUILD_EMOJIS_AND_STICKERS);
+/// Events that wait for the keeper; when it is full the socket is not read, and a resume replays.
+const WAITING: usize = 1_024;
+/// Interactions that are worked on at once.
+const AT_ONCE: usize = 128;
+/// A close that Discord does not answer is not waited for longer.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// Where the gateway is and who we are to it.
+#[derive(Debug)]
+pub struct Access {
+    /// The bot's token.
+    pub token: SecretString,
+    /// Instead of the address that Discord gives.
+    pub url: Option<String>,
+    /// How many shards there are.
+    pub shards: u32,
+}
+
+/// Runs every shard until `stop`. Ends with a fault when Discord refuses the token or an intent.
+///
+/// # Errors
+/// When no reconnecting can help; the message says what to do.
+pub async fn run(bot: Arc<Bot>, access: &Access, tasks: &TaskTracker, stop: CancellationToken) -> anyhow::Result<()> {
+    GAUGES.gateway_connected.store(0, Ordering::Relaxed);
+    let mut config = ConfigBuilder::new(access.token.expose_secret().to_owned(), INTENTS).large_threshold(250);
+    if let Some(url) = &access.url {
+        config = config.proxy_url(url.clone());
+    }
+    let shards = twilight_gateway::create_iterator(0..access.shards, access.shards, config.build(), |_, config| {
+        config.build()
+    });
+    let running = shards.map(|shard| one(Arc::clone(&bot), shard, tasks, stop.clone()));
+    futures_util::future::try_join_all(running).await?;
+    Ok(())
+}
+
+/// One shard, from its first connection to its close.
+async fn one(bot: Arc<Bot>, mut shard: Shard, tasks: &TaskTracker, stop: CancellationToken) -> anyhow::Result<()> {
+    let connected = Arc::new(AtomicBool::new(false));
+    let (events, waiting) = mpsc::channel(WAITING);
+    let place = (shard.id().number(), shard.id().total());
+    let keeper = Keeper::new(Arc::clone(&bot), place, shard.sender(), Arc::clone(&connected));
+    let keeping = projection::start(tasks, keeper, waiting, stop.clone());
+    let reader = Reader { bot, tasks, events, connected, at_once: Arc::new(Semaphore::new(AT_ONCE)) };
+    let ended = tokio::select! {
+        ended = reader.read(&mut shard) => ended,
+        () = stop.cancelled() => {
+            shard.close(CloseFrame::RESUME);
+            let last = async { while let Some(Ok(message)) = shard_next(&mut shard).await {
+                if matches!(message, Event::GatewayClose(_)) { break; }
+            }};
+            let _ = tokio::time::timeout(CLOSING, last).await;
+            Ok(())
+        }
+    };
+    reader.connected(false);
+    keeping.abort();
+    ended
+}
+
+async fn shard_next(shard: &mut Shard) -> Option<Result<Event, twilight_gateway::error::ReceiveMessageError>> {
+    shard.next_event(EventTypeFlags::empty()).await
+}
+
+/// Reads one shard and hands its events on.
+struct Reader<'tasks> {
+    bot: Arc<Bot>,
+    tasks: &'tasks TaskTracker,
+    events: mpsc::Sender<Event>,
+    connected: Arc<AtomicBool>,
+    at_once: Arc<Semaphore>,
+}
+
+impl Reader<'_> {
+    async fn read(&self, shard: &mut Shard) -> anyhow::Result<()> {
+        let id = shard.id();
+        while let Some(event) = shard.next_event(wanted()).await {
+            match event {
+                Ok(Event::GatewayClose(frame)) => {
+                    self.connected(false);
+                    refused(frame.map(|frame| frame.code))?;
+                    debug!("shard {id} was disconnected");
+                }
+                Ok(event) => self.hand_on(event, id).await,
+                Err(error) => match error.kind() {
+                    ReceiveMessageErrorType::Reconnect => {
+                        self.connected(false);
+                        warn!("shard {id} cannot reach the gateway and tries again");
+                    }
+                    // Never the event itself: it holds names and words of people.
+                    _ => warn!("shard {id} received what it cannot read"),
+                },
+            }
+        }
+        bail!("the gateway closed shard {id} for good")
+    }
+
+    async fn hand_on(&self, event: Event, shard: ShardId) {
+        if let Some(name) = event.kind().name() {
+            let labels = [Attribute::new("gamesched.gateway.event", name), Attribute::new("gamesched.outcome", "done")];
+            instruments::get().gateway_events.add(1, &labels);
+        }
+        match event {
+            Event::Resumed => {
+                self.connected(true);
+                info!("shard {shard} resumed its session");
+            }
+            Event::GatewayInvalidateSession(false) => info!("shard {shard} begins a new session"),
+            Event::InteractionCreate(interaction) => {
+                let received = Instant::now();
+                let Ok(place) = Arc::clone(&self.at_once).acquire_owned().await else { return };
+                let bot = Arc::clone(&self.bot);
+                carry::root(self.tasks, async move {
+                    interactions::answer(&bot, shard.number(), interaction.0, received).await;
+                    drop(place);
+                });
+            }
+            event if Keeper::wants(&event) => {
+                if matches!(event, Event::Ready(_)) {
+                    self.connected(true);
+                    info!("shard {shard} has a session");
+                }
+                // The keeper only ends when the process does.
+                let _ = self.events.send(event).await;
+            }
+            _ => {}
+        }
+    }
+
+    fn connected(&self, now: bool) {
+        let before = self.connected.swap(now, Ordering::Relaxed);
+        if before != now {
+            GAUGES.gateway_connected.fetch_add(if now { 1 } else { -1 }, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The events that somebody here handles.
+fn wanted() -> EventTypeFlags {
+    EventTypeFlags::READY
+        | EventTypeFlags::RESUMED
+        | EventTypeFlags::GATEWAY_INVALIDATE_SESSION
+        | EventTypeFlags::INTERACTION_CREATE
+        | EventTypeFlags::GUILD_CREATE
+        | EventTypeFlags::GUILD_UPDATE
+        | EventTypeFlags::GUILD_DELETE
+        | EventTypeFlags::UNAVAILABLE_GUILD
+        | EventTypeFlags::GUILD_EMOJIS_UPDATE
+        | EventTypeFlags::MEMBER_ADD
+        | EventTypeFlags::MEMBER_CHUNK
+        | EventTypeFlags::MEMBER_REMOVE
+        | EventTypeFlags::MEMBER_UPDATE
+        | EventTypeFlags::ROLE_CREATE
+        | EventTypeFlags::ROLE_DELETE
+        | EventTypeFlags::ROLE_UPDATE
+        | EventTypeFlags::CHANNEL_CREATE
+        | EventTypeFlags::CHANNEL_DELETE
+        | EventTypeFlags::CHANNEL_UPDATE
+        | EventTypeFlags::THREAD_CREATE
+        | EventTypeFlags::THREAD_DELETE
+        | EventTypeFlags::THREAD_UPDATE
+}
+
+/// Close codes after which nothing but a person can help.
+fn refused(code: Option<u16>) -> anyhow::Result<()> {
+    match code.map(CloseCode::try_from) {
+        Some(Ok(CloseCode::AuthenticationFailed)) => bail!("DISCORD_TOKEN is refused by Discord: take the bot's present token"),
+        Some(Ok(CloseCode::DisallowedIntents)) => bail!(
+            "Discord refuses an intent: turn on \"Server Members Intent\" for the bot in Discord's developer portal"
+        ),
+        Some(Ok(code)) if !code.can_reconnect() => bail!("the gateway refuses the connection for good: {code:?}"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn di_01_a_refused_intent_names_the_switch_and_a_refused_token_the_setting() {
+        assert!(refused(Some(4014)).unwrap_err().to_string().contains("Server Members Intent"));
+        assert!(refused(Some(4004)).unwrap_err().to_string().contains("DISCORD_TOKEN"));
+        assert!(refused(Some(4013)).is_err());
+    }
+
+    #[test]
+    fn what_a_reconnect_mends_ends_nothing() {
+        for code in [None, Some(1000), Some(1006), Some(4000), Some(4007), Some(4009), Some(4999)] {
+            assert!(refused(code).is_ok(), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn di_01_neither_contents_nor_presences_are_asked_for() {
+        assert!(!INTENTS.intersects(Intents::MESSAGE_CONTENT | Intents::GUILD_PRESENCES));
+    }
+}

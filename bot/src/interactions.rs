@@ -1,0 +1,227 @@
+//! The edge of buttons and commands: acknowledge first, then act, then tell the person who asked (DI-11 to DI-19).
+
+use std::time::Instant;
+
+use serde_json::json;
+use shared::actions;
+use shared::app::{Actor, Person};
+use shared::discord::Ack;
+use shared::domain::game::Face;
+use shared::domain::ids::{DiscordGuild, DiscordUser, GameId, UserId};
+use shared::domain::permission::Member;
+use shared::error::{self, Error, Refusal, Result};
+use shared::store::games;
+use shared::store::people::Profile;
+use shared::telemetry::span::{self, Span, SpanKind};
+use shared::telemetry::{Attribute, carry, instruments};
+use tracing::{debug, error, warn};
+use twilight_model::application::interaction::{Interaction, InteractionData, InteractionType};
+
+use crate::Bot;
+use crate::controls::Control;
+use crate::words;
+
+/// What an interaction is called in telemetry: both from closed sets.
+#[derive(Clone, Copy)]
+struct Named {
+    kind: &'static str,
+    name: &'static str,
+    span: &'static str,
+}
+
+/// Answers one interaction, in a trace of its own.
+pub(crate) async fn answer(bot: &Bot, shard: u32, interaction: Interaction, received: Instant) {
+    let control = control(&interaction);
+    let named = named(&interaction, control);
+    let span = span::start(SpanKind::Server, named.span, attributes(&interaction, control, named, shard));
+    let told = span.inside(tell(bot, &interaction, control, named, received)).await;
+    told.mark(&span);
+    span.end();
+}
+
+/// How an interaction ended.
+enum Told {
+    Answered,
+    Refused(&'static str),
+    Failed(&'static str),
+}
+
+impl Told {
+    fn mark(&self, span: &Span) {
+        let outcome = match self {
+            Self::Answered => "answered",
+            Self::Refused(code) => {
+                span.set(Attribute::new("gamesched.refusal", *code));
+                "refused"
+            }
+            Self::Failed(class) => {
+                span.fail(*class);
+                "failed"
+            }
+        };
+        span.set(Attribute::new("gamesched.interaction.outcome", outcome));
+    }
+}
+
+async fn tell(bot: &Bot, interaction: &Interaction, control: Control, named: Named, received: Instant) -> Told {
+    if !acknowledge(bot, interaction, named, received).await {
+        return Told::Failed("ack_timeout");
+    }
+    if interaction.kind == InteractionType::ApplicationCommandAutocomplete {
+        return Told::Answered;
+    }
+    let (sentence, told) = match act(bot, interaction, control).await {
+        Ok(sentence) => (sentence, Told::Answered),
+        Err(Error::Refused(refusal)) => {
+            debug!("refused: {}", refusal.code());
+            if refusal == Refusal::NotFound {
+                forget_buttons(bot, interaction, control).await;
+            }
+            (sentence(&refusal, control), Told::Refused(refusal.code()))
+        }
+        Err(Error::Fault(fault)) => {
+            let class = error::class(&fault);
+            error!(error.r#type = class, "an interaction failed: {fault:#}");
+            (words::fault(&incident()), Told::Failed(class))
+        }
+    };
+    let body = json!({ "content": sentence, "allowed_mentions": { "parse": [] } });
+    if let Err(failure) = bot.discord.answer(interaction.application_id, &interaction.token, &body).await {
+        // What was done stays done; a second press tells what happened (DI-15).
+        warn!("the answer to an interaction did not arrive: {failure}");
+    }
+    told
+}
+
+/// Tells Discord within its 3 s that we are at it (DI-11); false when nobody waits for us any more.
+async fn acknowledge(bot: &Bot, interaction: &Interaction, named: Named, received: Instant) -> bool {
+    let ack = match interaction.kind {
+        InteractionType::ApplicationCommandAutocomplete => Ack::Autocomplete(Vec::new()),
+        _ => Ack::DeferredEphemeral,
+    };
+    let acknowledged = bot.discord.acknowledge(interaction.id, &interaction.token, ack).await;
+    let labels = [
+        Attribute::new("gamesched.interaction.type", named.kind),
+        Attribute::new("gamesched.interaction.name", named.name),
+        Attribute::new("gamesched.interaction.outcome", if acknowledged.is_ok() { "answered" } else { "failed" }),
+    ];
+    instruments::get().interaction_ack.record(instruments::seconds(received), &labels);
+    if let Err(failure) = &acknowledged {
+        warn!("an interaction could not be acknowledged, so nothing was done: {failure}");
+    }
+    acknowledged.is_ok()
+}
+
+async fn act(bot: &Bot, interaction: &Interaction, control: Control) -> Result<String> {
+    match control {
+        Control::Join(game) => {
+            let seat = actions::join(&bot.app, game, &actor(bot, interaction, game).await?).await?;
+            let told = if seat.already { words::already_in } else { words::joined };
+            Ok(told(seat.place, seat.seats, seat.method))
+        }
+        Control::Leave(game) => {
+            let left = actions::leave(&bot.app, game, &actor(bot, interaction, game).await?).await?;
+            Ok(match left {
+                actions::Left::Left => words::LEFT,
+                actions::Left::WasNotIn => words::WAS_NOT_IN,
+            }
+            .to_owned())
+        }
+        Control::Unknown => Ok(words::UNKNOWN_CONTROL.to_owned()),
+    }
+}
+
+/// Who pressed, with the roles and rights that came along: no other source is asked (GU-17).
+async fn actor(bot: &Bot, interaction: &Interaction, game: GameId) -> Result<Actor> {
+    let (Some(told), Some(guild)) = (&interaction.member, interaction.guild_id) else {
+        return Err(Refusal::NotFound.into());
+    };
+    let user = interaction.author().ok_or(Refusal::NotFound)?;
+    let permissions = told.permissions.map(|permissions| permissions.bits()).unwrap_or_default();
+    let member = Member::new(UserId::new(), guild, told.roles.clone(), permissions, false);
+    let manager = member.is_guild_admin() || member.is_manager(&manager_roles(bot, game, guild).await?);
+    let profile = Profile {
+        discord: user.id,
+        username: user.name.clone(),
+        global_name: user.global_name.clone(),
+        avatar: user.avatar.map(|avatar| avatar.to_string()),
+    };
+    Ok(Actor { person: Person::Met(profile), face: Face::Button, roles: member.roles().to_vec(), manager })
+}
+
+/// The roles that a guild's admins named managers; a game of another guild is none of this one's.
+async fn manager_roles(bot: &Bot, game: GameId, guild: DiscordGuild) -> Result<Vec<shared::domain::ids::DiscordRole>> {
+    let mut sql = bot.app.db.connection().await?;
+    let (_, of, managers) = games::guild_of(&mut sql, game).await?.ok_or(Refusal::NotFound)?;
+    if of == guild { Ok(managers) } else { Err(Refusal::NotFound.into()) }
+}
+
+/// The message of a game that is gone loses its buttons (DI-19); of a game that is only hidden it keeps them.
+async fn forget_buttons(bot: &Bot, interaction: &Interaction, control: Control) {
+    let (Some(game), Some(message)) = (control.game(), &interaction.message) else { return };
+    let gone = async {
+        let mut sql = bot.app.db.connection().await?;
+        games::start_of(&mut sql, game).await
+    };
+    if matches!(gone.await, Ok(None)) {
+        let body = json!({ "components": [], "allowed_mentions": { "parse": [] } });
+        if let Err(failure) = bot.discord.edit_message(message.channel_id, message.id, &body).await {
+            debug!("a dead message keeps its buttons: {failure}");
+        }
+    }
+}
+
+/// What a refusal says to somebody who pressed a button.
+fn sentence(refusal: &Refusal, control: Control) -> String {
+    match (refusal, control) {
+        (Refusal::NotFound, Control::Join(_) | Control::Leave(_)) => words::GONE.to_owned(),
+        (refusal, _) => refusal.to_string(),
+    }
+}
+
+/// What a person can name to us: the first digits of the trace id.
+fn incident() -> String {
+    carry::trace_id().map_or_else(|| "-".to_owned(), |id| id.chars().take(8).collect())
+}
+
+fn control(interaction: &Interaction) -> Control {
+    match &interaction.data {
+        Some(InteractionData::MessageComponent(component)) => Control::of(&component.custom_id),
+        _ => Control::Unknown,
+    }
+}
+
+fn named(interaction: &Interaction, control: Control) -> Named {
+    let named = |kind, name, span| Named { kind, name, span };
+    match (interaction.kind, control) {
+        (InteractionType::MessageComponent, Control::Join(_)) => named("component", "join", "interaction component join"),
+        (InteractionType::MessageComponent, Control::Leave(_)) => {
+            named("component", "leave", "interaction component leave")
+        }
+        (InteractionType::ModalSubmit, _) => named("modal", "unknown", "interaction modal unknown"),
+        (InteractionType::ApplicationCommand, _) => named("command", "unknown", "interaction command unknown"),
+        (InteractionType::ApplicationCommandAutocomplete, _) => {
+            named("autocomplete", "unknown", "interaction autocomplete unknown")
+        }
+        _ => named("component", "unknown", "interaction component unknown"),
+    }
+}
+
+fn attributes(interaction: &Interaction, control: Control, named: Named, shard: u32) -> Vec<Attribute> {
+    let user: Option<DiscordUser> = interaction.author_id();
+    let channel = interaction.channel.as_ref().map(|channel| channel.id);
+    let present = [
+        ("gamesched.guild.id", interaction.guild_id.map(|id| id.to_string())),
+        ("gamesched.channel.id", channel.map(|id| id.to_string())),
+        ("gamesched.user.id", user.map(|id| id.to_string())),
+        ("gamesched.game.id", control.game().map(|id| id.to_string())),
+    ];
+    let mut attributes = vec![
+        Attribute::new("gamesched.interaction.type", named.kind),
+        Attribute::new("gamesched.interaction.name", named.name),
+        Attribute::new("gamesched.interaction.id", interaction.id.to_string()),
+        Attribute::new("gamesched.shard.id", shard.to_string()),
+    ];
+    attributes.extend(present.into_iter().filter_map(|(key, value)| Some(Attribute::new(key, value?))));
+    attributes
+}

@@ -1,0 +1,284 @@
+//! Keeping guilds: their rows in the database and their projection in Redis are made what the gateway says.
+//!
+//! What cannot be written is remembered and written later from memory, so neither being away loses a change.
+
+mod events;
+mod guild;
+mod usable;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use shared::cache::projection::{Beat, Projection};
+use shared::domain::ids::{DiscordGuild, DiscordUser};
+use shared::error::{self, Result};
+use shared::store::{announcements, guilds, templates};
+use shared::telemetry::span::{self, SpanKind};
+use shared::telemetry::{Attribute, carry};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+use twilight_gateway::{Event, EventType, MessageSender};
+
+use crate::Bot;
+use guild::Guild;
+
+/// A healthy shard says so this often (L-30).
+const BEAT: Duration = Duration::from_secs(15);
+/// What could not be written is tried again after this, twice as long each time, up to a beat.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The guilds of one shard.
+pub(crate) struct Keeper {
+    bot: Arc<Bot>,
+    projection: Projection,
+    shard: u32,
+    shards: u32,
+    /// Asks the gateway for members.
+    sender: MessageSender,
+    /// Whether the shard's socket is acknowledged.
+    connected: Arc<AtomicBool>,
+    me: Option<DiscordUser>,
+    guilds: HashMap<DiscordGuild, Guild>,
+    /// Guilds that READY announced and that have not come yet.
+    expected: HashSet<DiscordGuild>,
+    /// Guilds that the bot left, until that is written.
+    gone: HashSet<DiscordGuild>,
+    /// Redis does not know yet that this session began.
+    unidentified: bool,
+    /// Redis does not know yet that all guilds are there.
+    unsettled: bool,
+}
+
+impl Keeper {
+    pub(crate) fn new(
+        bot: Arc<Bot>,
+        (shard, shards): (u32, u32),
+        sender: MessageSender,
+        connected: Arc<AtomicBool>,
+    ) -> Self {
+        let projection = bot.cache.projection();
+        Self {
+            bot,
+            projection,
+            shard,
+            shards,
+            sender,
+            connected,
+            me: None,
+            guilds: HashMap::new(),
+            expected: HashSet::new(),
+            gone: HashSet::new(),
+            unidentified: false,
+            unsettled: false,
+        }
+    }
+
+    /// Takes the shard's events in their order, until the shard or the process ends.
+    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, stop: CancellationToken) {
+        let mut beat = tokio::time::interval(BEAT);
+        let mut wait = AGAIN;
+        loop {
+            let lacking = self.lacking();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                event = events.recv() => match event {
+                    Some(event) => self.take(event).await,
+                    None => return,
+                },
+                _ = beat.tick() => self.beat().await,
+                () = tokio::time::sleep(wait), if lacking > 0 => {
+                    self.catch_up(lacking).await;
+                    wait = if self.lacking() > 0 { BEAT.min(wait * 2) } else { AGAIN };
+                }
+            }
+        }
+    }
+
+    /// One event, in its own trace if it touches anything outside.
+    async fn take(&mut self, event: Event) {
+        let kind = event.kind();
+        if kind == EventType::MemberChunk && !self.last_chunk(&event) {
+            self.apply(event).await;
+            return;
+        }
+        let mut attributes = vec![
+            Attribute::new("gamesched.gateway.event", name(kind)),
+            Attribute::new("gamesched.shard.id", self.shard.to_string()),
+        ];
+        if let Some(guild) = event.guild_id() {
+            attributes.push(Attribute::new("gamesched.guild.id", guild.to_string()));
+        }
+        let span = span::start(SpanKind::Consumer, spanned(kind), attributes);
+        span::run(span, self.apply(event), |_, ()| {}).await;
+    }
+
+    fn last_chunk(&self, event: &Event) -> bool {
+        matches!(event, Event::MemberChunk(chunk) if chunk.chunk_index + 1 == chunk.chunk_count)
+    }
+
+    /// How much waits to be written, of what can be.
+    fn lacking(&self) -> usize {
+        let ready = |guild: &&Guild| guild.stored.is_none() || (guild.unbuilt && !guild.incomplete);
+        let session = usize::from(self.unidentified) + usize::from(self.unsettled && self.complete());
+        self.guilds.values().filter(ready).count() + self.gone.len() + session
+    }
+
+    fn complete(&self) -> bool {
+        self.expected.is_empty() && self.guilds.values().all(|guild| !guild.unbuilt)
+    }
+
+    /// Writes what could not be written before.
+    async fn catch_up(&mut self, found: usize) {
+        let found = i64::try_from(found).unwrap_or(i64::MAX);
+        let span = span::start(SpanKind::Internal, "sweep projection", vec![Attribute::new("gamesched.sweep.found", found)]);
+        let work = async {
+            let ids: Vec<_> = self.guilds.keys().copied().collect();
+            for id in ids {
+                self.settle(id).await;
+            }
+            for id in self.gone.clone() {
+                self.depart(id).await;
+            }
+            self.settle_shard().await;
+        };
+        span::run(span, work, |_, ()| {}).await;
+    }
+
+    /// Writes what a guild lacks.
+    async fn settle(&mut self, id: DiscordGuild) {
+        let (shard, Some(me)) = (self.shard, self.me) else { return };
+        if self.unidentified && self.identify().await.is_err() {
+            debug!("redis is away; the projection is written later");
+        }
+        let Some(guild) = self.guilds.get_mut(&id) else { return };
+        let seen = guild.seen(me);
+        if guild.stored.as_ref() != Some(&seen) {
+            let before = guild.stored.take();
+            match store(&self.bot, guild, &seen, before.as_deref()).await {
+                Ok(()) => guild.stored = Some(seen),
+                Err(fault) => fault_of_store(&fault),
+            }
+        }
+        if guild.unbuilt && !guild.incomplete && !self.unidentified {
+            match self.projection.build(&guild.view(shard, me)).await {
+                Ok(()) => guild.unbuilt = false,
+                Err(away) => debug!("the projection of guild {id} is written later: {away}"),
+            }
+        }
+        self.settle_shard().await;
+    }
+
+    async fn identify(&mut self) -> Result<(), shared::cache::Away> {
+        self.projection.identified(self.shard).await?;
+        self.unidentified = false;
+        Ok(())
+    }
+
+    async fn settle_shard(&mut self) {
+        if self.unsettled && !self.unidentified && self.complete() {
+            self.unsettled = self.projection.settled(self.shard).await.is_err();
+        }
+    }
+
+    /// The bot is no longer in a guild (GU-03).
+    async fn depart(&mut self, id: DiscordGuild) {
+        let written = async {
+            let mut sql = self.bot.app.db.connection().await?;
+            guilds::depart(&mut sql, id, self.bot.app.clock.now()).await
+        };
+        let stored = written.await.inspect_err(fault_of_store).is_ok();
+        if stored && self.projection.remove_guild(id).await.is_ok() {
+            self.gone.remove(&id);
+        } else {
+            self.gone.insert(id);
+        }
+    }
+
+    /// Says that the shard lives, and builds again what Redis lost (GU-14). Not told: it happens all the time.
+    async fn beat(&mut self) {
+        if !self.connected.load(Ordering::Relaxed) {
+            return;
+        }
+        let late: Vec<_> = self.expected.drain().collect();
+        for guild in late {
+            // It is in an outage of its own: its readers wait, the others need not.
+            if self.projection.stale(guild).await.is_err() {
+                self.expected.insert(guild);
+            }
+        }
+        match self.projection.beat(self.shard, self.shards).await {
+            Ok(Beat::Kept) => {}
+            Ok(Beat::Lost) => {
+                self.guilds.values_mut().for_each(|guild| guild.unbuilt = true);
+                (self.unidentified, self.unsettled) = (self.me.is_some(), self.me.is_some());
+                return;
+            }
+            Err(_away) => return,
+        }
+        let ids: Vec<_> = self.guilds.keys().copied().collect();
+        for id in self.projection.missing(&ids).await.unwrap_or_default() {
+            if let Some(guild) = self.guilds.get_mut(&id) {
+                guild.unbuilt = true;
+            }
+        }
+    }
+}
+
+/// Makes the rows of a guild and its channels what was seen, in one transaction with the default template (GU-19).
+async fn store(
+    bot: &Bot,
+    guild: &Guild,
+    seen: &[guilds::Seen],
+    before: Option<&[guilds::Seen]>,
+) -> Result<()> {
+    let now = bot.app.clock.now();
+    let mut tx = bot.app.db.begin().await?;
+    let id = guilds::arrive(&mut tx, guild.id, &guild.card.name, now).await?;
+    guilds::put_channels(&mut tx, id, seen, now).await?;
+    templates::ensure_default(&mut tx, id, now).await?;
+    for channel in opened(seen, before) {
+        announcements::unblock(&mut tx, channel.discord).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Channels that have become usable.
+fn opened<'seen>(
+    seen: &'seen [guilds::Seen],
+    before: Option<&'seen [guilds::Seen]>,
+) -> impl Iterator<Item = &'seen guilds::Seen> {
+    let was = move |channel: &guilds::Seen| {
+        before.is_some_and(|before| {
+            before.iter().any(|old| old.discord == channel.discord && !old.missing_permissions.is_empty())
+        })
+    };
+    seen.iter().filter(move |channel| channel.missing_permissions.is_empty() && was(channel))
+}
+
+fn fault_of_store(fault: &error::Error) {
+    warn!("the rows of a guild are written later: {fault}");
+}
+
+/// Discord's name of an event that is handled here.
+fn name(kind: EventType) -> &'static str {
+    kind.name().unwrap_or("_OTHER")
+}
+
+/// The name of its span; a closed set, from the source.
+fn spanned(kind: EventType) -> String {
+    format!("gateway {}", name(kind))
+}
+
+/// Runs the keeper apart from every trace.
+pub(crate) fn start(
+    tasks: &tokio_util::task::TaskTracker,
+    keeper: Keeper,
+    events: mpsc::Receiver<Event>,
+    stop: CancellationToken,
+) -> tokio::task::JoinHandle<()> {
+    carry::root(tasks, keeper.run(events, stop))
+}

@@ -1,0 +1,54 @@
+//! What people and time can do, one verb a file: load, decide, save, tell, commit.
+
+mod advance;
+mod cancel;
+mod create;
+mod expand;
+mod join;
+mod leave;
+mod sign_in;
+mod tell;
+mod update;
+
+pub use advance::{Advanced, advance};
+pub use cancel::cancel;
+pub use create::create;
+pub use expand::{Expanded, expand};
+pub use join::{Seat, join};
+pub use leave::{Left, leave};
+pub use sign_in::{SignIn, sign_in};
+pub use update::update;
+
+use chrono::{DateTime, Utc};
+
+use crate::app::Actor;
+use crate::domain::game::Game;
+use crate::domain::ids::UserId;
+use crate::domain::permission;
+use crate::domain::roster::Roster;
+use crate::error::{Refusal, Result};
+
+/// What may be done to a game is refused to those who may not see it with the answer for a game that is not there.
+fn must_see(game: &Game, roster: &Roster, user: UserId, actor: &Actor, now: DateTime<Utc>) -> Result<()> {
+    let runs_it = game.host == user || actor.manager;
+    if runs_it {
+        return Ok(());
+    }
+    if game.is_hidden(now) {
+        return Err(Refusal::NotFound.into());
+    }
+    let plays = roster.place_of_user(user).is_some();
+    if plays || permission::may_join(&game.player_roles, &actor.roles) {
+        return Ok(());
+    }
+    Err(Refusal::Forbidden { need: "hold one of the player roles of this game" }.into())
+}
+
+/// Editing and cancelling are the host's and the managers' (PE-17).
+fn must_run(game: &Game, roster: &Roster, user: UserId, actor: &Actor, now: DateTime<Utc>) -> Result<()> {
+    must_see(game, roster, user, actor, now)?;
+    if game.host == user || actor.manager {
+        return Ok(());
+    }
+    Err(Refusal::Forbidden { need: "manage this game" }.into())
+}

@@ -1,0 +1,105 @@
+//! Writing to people: the letters of a change, in the transaction of the change.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::audience::{Recipient, Role};
+use crate::domain::ids::DeliveryId;
+use crate::domain::letter::{Letter, Reader};
+use crate::domain::game::SignupMethod;
+use crate::domain::roster::Place;
+use crate::domain::schedule::Notice;
+use crate::error::Result;
+use crate::store::deliveries::{self, NewDelivery};
+use crate::store::games::GameView;
+use crate::store::people::Person;
+use crate::store::Sql;
+
+/// What a letter is about, beside the game.
+pub(super) struct Occasion {
+    /// Makes the letter unique for its reader: the start and the offset, or the version of the change (NO-20).
+    pub(super) subject: String,
+    /// When it should be sent.
+    pub(super) due_at: DateTime<Utc>,
+}
+
+/// Stores one letter for each recipient who wants it; writing twice adds nothing. Says how many are new.
+pub(super) async fn letters(
+    sql: &mut Sql,
+    view: &GameView,
+    recipients: &[Recipient],
+    occasion: &Occasion,
+) -> Result<usize> {
+    let mut new = Vec::with_capacity(recipients.len());
+    for recipient in recipients {
+        let Some(person) = person(view, recipient) else { continue };
+        if person.notify_dm && !person.muted_kinds.iter().any(|kind| kind == recipient.kind.as_str()) {
+            new.push(letter(view, recipient, person, occasion)?);
+        }
+    }
+    if new.is_empty() {
+        return Ok(0);
+    }
+    Ok(deliveries::bear(sql, &new).await?.len())
+}
+
+fn person<'view>(view: &'view GameView, recipient: &Recipient) -> Option<&'view Person> {
+    let mut people = view.rows.iter().filter_map(|(_, person)| person.as_ref()).chain([&view.host]);
+    people.find(|person| person.id == recipient.user)
+}
+
+fn letter(view: &GameView, recipient: &Recipient, person: &Person, occasion: &Occasion) -> Result<NewDelivery> {
+    let game = &view.game;
+    let id = DeliveryId::new();
+    let kind = recipient.kind;
+    let payload = serde_json::to_value(content(view, recipient)).map_err(anyhow::Error::from)?;
+    Ok(NewDelivery {
+        id,
+        guild: game.guild,
+        game: game.id,
+        dedupe_key: format!("{kind}|{}|{}|{}", game.id, occasion.subject, person.discord),
+        recipient: person.discord,
+        kind: kind.as_str(),
+        payload,
+        due_at: occasion.due_at,
+        for_start_at: starts_matter(kind).then_some(game.scheduled_at),
+        nonce: deliveries::nonce(id),
+        not_after: kind.not_after(occasion.due_at, game.ends_at()),
+    })
+}
+
+/// Whether a moved start makes a letter stale; news of the move itself, and of leaving, stay true.
+fn starts_matter(kind: Notice) -> bool {
+    matches!(kind, Notice::Reminder | Notice::NotEnoughPlayers | Notice::CloneConfirm | Notice::RecurrenceConfirm)
+}
+
+fn content(view: &GameView, recipient: &Recipient) -> Letter {
+    let game = &view.game;
+    let roster = view.roster();
+    let (reader, place) = match (recipient.kind, recipient.role) {
+        (Notice::Left | Notice::Removed, _) => (Reader::Gone, None),
+        (_, Role::Host(place)) => (Reader::Host, place.map(number)),
+        (_, Role::Player(place @ Place::Confirmed(_))) => (Reader::Confirmed, Some(number(place))),
+        (_, Role::Player(place @ Place::Waiting(_))) => (Reader::Waiting, Some(number(place))),
+    };
+    Letter {
+        game: game.id,
+        title: game.title.clone(),
+        start: game.scheduled_at,
+        reader,
+        place,
+        confirmed: u32::try_from(roster.confirmed().len()).unwrap_or(u32::MAX),
+        seats: game.max_players.unsigned_abs(),
+        host_picks: game.signup_method == SignupMethod::HostSelectedWithWaitlist,
+        location: game.location.clone(),
+        instructions: game.signup_instructions.clone(),
+        reason: game.cancel_reason.clone(),
+        guild: view.guild_discord,
+        channel: view.channel_discord,
+        message: view.message,
+    }
+}
+
+fn number(place: Place) -> u32 {
+    let (Place::Confirmed(number) | Place::Waiting(number)) = place;
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,188 @@
+//! A delivery, read: what it says, where its span hangs, and how often it was tried.
+
+use std::time::Duration;
+
+use lapin::message::Delivery;
+use lapin::types::{AMQPValue, FieldTable};
+use opentelemetry::KeyValue;
+
+use super::message::{ATTEMPT, SCHEMA_VERSION, destination};
+use super::{Broker, Queue};
+use crate::clock::Clock;
+use crate::events::{Event, Unreadable, VERSION};
+use crate::telemetry::carry::{self, Headers, PROMPT, Place};
+use crate::telemetry::span::{self, Span, SpanKind};
+
+/// Counts returns of a message on a quorum queue.
+const DELIVERY_COUNT: &str = "x-delivery-count";
+
+pub(super) struct Incoming {
+    pub(super) event: Result<Event, Unreadable>,
+    /// The same for every replica: for span names and metrics.
+    pub(super) template: String,
+    span: Option<Span>,
+}
+
+impl Incoming {
+    /// Reads a delivery and starts its CONSUMER span.
+    pub(super) fn start(delivery: &Delivery, broker: &Broker, queue: &Queue) -> Self {
+        let none = FieldTable::default();
+        let headers = delivery.properties.headers().as_ref().unwrap_or(&none);
+        let key = delivery.routing_key.as_str();
+        let version = match headers.inner().get(SCHEMA_VERSION) {
+            None => Ok(VERSION),
+            Some(value) => {
+                integer(value).and_then(|version| i16::try_from(version).ok()).ok_or(Unreadable::Undecodable)
+            }
+        };
+        let event = version.and_then(|version| Event::read(key, version, &delivery.data));
+        let place = |queue: &str| destination(&[delivery.exchange.as_str(), key, queue]);
+        let (name, template) = (place(&broker.names().queue(queue)), place(&broker.names().template(queue)));
+        let mut attributes = broker.server();
+        attributes.extend([
+            KeyValue::new("messaging.operation.name", "process"),
+            KeyValue::new("messaging.operation.type", "process"),
+            KeyValue::new("messaging.destination.name", name.clone()),
+            KeyValue::new("messaging.rabbitmq.destination.routing_key", key.to_owned()),
+            KeyValue::new("messaging.rabbitmq.message.delivery_tag", tag(delivery)),
+            KeyValue::new("gamesched.event.type", known(&event, key)),
+            KeyValue::new("gamesched.attempt", attempt(headers)),
+        ]);
+        let id = delivery.properties.message_id().as_ref();
+        attributes.extend(id.map(|id| KeyValue::new("messaging.message.id", id.to_string())));
+        attributes.extend(subject(&event));
+        if template != name {
+            attributes.push(KeyValue::new("messaging.destination.template", template.clone()));
+            attributes.push(KeyValue::new("messaging.destination.temporary", true));
+        }
+        let Place { parent, links } = hang(delivery, headers);
+        let span = span::begin(SpanKind::Consumer, format!("process {template}"), attributes, links, &parent);
+        Self { event, template, span: Some(span) }
+    }
+
+    /// Hands the span out, once.
+    pub(super) fn span(&mut self) -> Option<Span> {
+        self.span.take()
+    }
+}
+
+/// A prompt first delivery continues the trace of its PRODUCER; anything else starts its own. Both link.
+fn hang(delivery: &Delivery, headers: &FieldTable) -> Place {
+    let text = |name: &str| Some((name.to_owned(), string(headers.inner().get(name)?)?));
+    let carried: Headers = ["traceparent", "tracestate"].into_iter().filter_map(text).collect();
+    let cause = carry::extract(&carried);
+    let first = !delivery.redelivered && !headers.contains_key("x-death");
+    if first && age(delivery) <= PROMPT {
+        carry::below_linked(cause, "created_by")
+    } else {
+        carry::root_linked(cause, "created_by")
+    }
+}
+
+/// Since it was published, in whole seconds; a message without a time counts as old.
+fn age(delivery: &Delivery) -> Duration {
+    let Some(published) = *delivery.properties.timestamp() else { return Duration::MAX };
+    let now = u64::try_from(Clock::system().now().timestamp()).unwrap_or_default();
+    Duration::from_secs(now.saturating_sub(published))
+}
+
+/// The routing key if it is one of ours: the attribute is a closed set.
+fn known(event: &Result<Event, Unreadable>, key: &str) -> &'static str {
+    match event {
+        Ok(event) => event.routing_key(),
+        Err(_) => crate::events::known_key(key).unwrap_or("_OTHER"),
+    }
+}
+
+fn subject(event: &Result<Event, Unreadable>) -> Option<KeyValue> {
+    match event {
+        Ok(Event::Game { game, .. }) => Some(KeyValue::new("gamesched.game.id", game.to_string())),
+        Ok(Event::Delivery { delivery }) => Some(KeyValue::new("gamesched.delivery.id", delivery.to_string())),
+        Err(_) => None,
+    }
+}
+
+/// Sent by intent, plus returned by us: 1 for the first.
+fn attempt(headers: &FieldTable) -> i64 {
+    let header = |name: &str| headers.inner().get(name).and_then(integer);
+    header(ATTEMPT).unwrap_or(1).max(1) + header(DELIVERY_COUNT).unwrap_or(0).max(0)
+}
+
+fn tag(delivery: &Delivery) -> i64 {
+    i64::try_from(delivery.delivery_tag).unwrap_or(i64::MAX)
+}
+
+/// Both string types, whoever wrote them.
+fn string(value: &AMQPValue) -> Option<String> {
+    match value {
+        AMQPValue::LongString(text) => Some(text.to_string()),
+        AMQPValue::ShortString(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+fn integer(value: &AMQPValue) -> Option<i64> {
+    match value {
+        AMQPValue::ShortShortInt(number) => Some(i64::from(*number)),
+        AMQPValue::ShortShortUInt(number) => Some(i64::from(*number)),
+        AMQPValue::ShortInt(number) => Some(i64::from(*number)),
+        AMQPValue::ShortUInt(number) => Some(i64::from(*number)),
+        AMQPValue::LongInt(number) => Some(i64::from(*number)),
+        AMQPValue::LongUInt(number) => Some(i64::from(*number)),
+        AMQPValue::LongLongInt(number) => Some(*number),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::TraceContextExt;
+
+    use super::*;
+    use crate::amqp::topology::text;
+
+    const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn delivery(seconds_ago: i64, redelivered: bool) -> (Delivery, FieldTable) {
+        let mut delivery = Delivery::mock(1, "x".into(), "delivery.due".into(), redelivered, Vec::new());
+        let published = Clock::system().now().timestamp() - seconds_ago;
+        delivery.properties = delivery.properties.with_timestamp(u64::try_from(published).unwrap());
+        let mut headers = FieldTable::default();
+        headers.insert("traceparent".into(), text(TRACEPARENT));
+        (delivery, headers)
+    }
+
+    /// Whether it continues the trace of its cause.
+    fn continues((delivery, headers): &(Delivery, FieldTable)) -> bool {
+        let place = hang(delivery, headers);
+        assert_eq!(place.links.len(), 1, "there is a link in any case");
+        place.parent.span().span_context().is_valid()
+    }
+
+    #[test]
+    fn only_a_prompt_first_delivery_continues_the_trace() {
+        assert!(continues(&delivery(1, false)));
+        assert!(!continues(&delivery(90, false)), "late");
+        assert!(!continues(&delivery(1, true)), "redelivered");
+        let (message, mut headers) = delivery(1, false);
+        headers.insert("x-death".into(), text(""));
+        assert!(!continues(&(message, headers)), "dead-lettered");
+    }
+
+    #[test]
+    fn a_broken_header_gives_a_root_and_no_link() {
+        let (message, mut headers) = delivery(1, false);
+        headers.insert("traceparent".into(), text("garbage"));
+        let place = hang(&message, &headers);
+        assert!(place.links.is_empty() && !place.parent.span().span_context().is_valid());
+    }
+
+    #[test]
+    fn attempts_count_what_was_sent_again_and_what_came_back() {
+        let mut headers = FieldTable::default();
+        assert_eq!(attempt(&headers), 1);
+        headers.insert(ATTEMPT.into(), AMQPValue::LongInt(2));
+        headers.insert(DELIVERY_COUNT.into(), AMQPValue::LongLongInt(3));
+        assert_eq!(attempt(&headers), 5);
+    }
+}

@@ -1,0 +1,153 @@
+//! One outbox row as a message: its properties, its PRODUCER span, and what its confirm counts.
+
+use std::time::Instant;
+
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
+use opentelemetry::{Context, KeyValue};
+
+use super::Broker;
+use super::topology::{short, text};
+use crate::clock::Clock;
+use crate::events::Event;
+use crate::store::outbox::OutboxRow;
+use crate::telemetry::carry::{self, PROMPT, Place};
+use crate::telemetry::instruments::{self, seconds, with_error};
+use crate::telemetry::span::{self, Span, SpanKind};
+
+/// How often the message was sent by intent, from 1.
+pub(super) const ATTEMPT: &str = "attempt";
+/// The version of the body.
+pub(super) const SCHEMA_VERSION: &str = "schema-version";
+/// How often an operator sent it again.
+const REDRIVE: &str = "x-redrive";
+const PERSISTENT: u8 = 2;
+
+/// A row on its way.
+pub(super) struct Message {
+    pub(super) row: OutboxRow,
+    pub(super) body: Vec<u8>,
+    pub(super) properties: BasicProperties,
+    destination: String,
+    span: Span,
+    since: Instant,
+}
+
+impl Message {
+    pub(super) fn new(row: OutboxRow, broker: &Broker) -> Self {
+        let body = row.payload.to_string().into_bytes();
+        let destination = destination(&[&broker.names().exchange(), &row.routing_key]);
+        let cause = carry::extract_row(&row.trace_context);
+        let Place { parent, links } =
+            if row.age <= PROMPT { carry::below(cause) } else { carry::root_linked(cause, "created_by") };
+        let mut attributes = broker.server();
+        attributes.extend([
+            KeyValue::new("messaging.operation.name", "publish"),
+            KeyValue::new("messaging.operation.type", "send"),
+            KeyValue::new("messaging.destination.name", destination.clone()),
+            KeyValue::new("messaging.rabbitmq.destination.routing_key", row.routing_key.clone()),
+            KeyValue::new("messaging.message.id", row.id.to_string()),
+            KeyValue::new("messaging.message.body.size", i64::try_from(body.len()).unwrap_or(i64::MAX)),
+        ]);
+        let span = span::begin(SpanKind::Producer, format!("publish {destination}"), attributes, links, &parent);
+        let properties = properties(&row, span.context());
+        Self { row, body, properties, destination, span, since: Instant::now() }
+    }
+
+    /// Ends the span and counts: the message is with the broker, or it is not because of `error`.
+    pub(super) fn settle(self, error: Option<&'static str>) {
+        let labels = vec![
+            KeyValue::new("messaging.system", "rabbitmq"),
+            KeyValue::new("messaging.operation.name", "publish"),
+            KeyValue::new("messaging.destination.name", self.destination),
+        ];
+        let labels = with_error(labels, error);
+        instruments::get().sent_messages.add(1, &labels);
+        let mut timed = labels;
+        timed.push(KeyValue::new("messaging.operation.type", "send"));
+        instruments::get().messaging_duration.record(seconds(self.since), &timed);
+        match error {
+            Some(error) => self.span.fail(error),
+            None => count(&self.row, &self.body),
+        }
+        self.span.end();
+    }
+}
+
+fn properties(row: &OutboxRow, context: &Context) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    for (name, value) in carry::headers(context) {
+        headers.insert(short(&name), text(&value));
+    }
+    headers.insert(short(ATTEMPT), AMQPValue::LongInt(i32::from(row.redrive) + 1));
+    headers.insert(short(SCHEMA_VERSION), AMQPValue::ShortInt(row.schema_version));
+    if row.redrive > 0 {
+        headers.insert(short(REDRIVE), AMQPValue::ShortInt(row.redrive));
+    }
+    BasicProperties::default()
+        .with_message_id(short(&row.id.to_string()))
+        .with_type(short(&row.routing_key))
+        .with_timestamp(u64::try_from(Clock::system().now().timestamp()).unwrap_or_default())
+        .with_content_type("application/json".into())
+        .with_delivery_mode(PERSISTENT)
+        .with_headers(headers)
+}
+
+/// Facts about games are counted here and not where they are decided: a rollback cannot count.
+fn count(row: &OutboxRow, body: &[u8]) {
+    let Ok(Event::Game { change, face, roster, .. }) = Event::read(&row.routing_key, row.schema_version, body) else {
+        return;
+    };
+    let face = KeyValue::new("gamesched.face", face.as_str());
+    let instruments = instruments::get();
+    instruments.game_changes.add(1, &[KeyValue::new("gamesched.event.type", change.as_str()), face.clone()]);
+    for event in roster {
+        instruments.roster_changes.add(1, &[KeyValue::new("gamesched.roster.event", event.as_str()), face.clone()]);
+    }
+}
+
+/// A destination as the conventions write it: parts with colons, empty ones left out, equal neighbours once.
+pub(super) fn destination(parts: &[&str]) -> String {
+    let mut kept: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
+    kept.dedup();
+    kept.join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::ids::MessageId;
+
+    #[test]
+    fn a_destination_leaves_out_what_is_empty_or_said() {
+        assert_eq!(destination(&["game_scheduler", "game.created"]), "game_scheduler:game.created");
+        assert_eq!(destination(&["", "bot.deliveries", "bot.deliveries"]), "bot.deliveries");
+        assert_eq!(destination(&["x", "k", "q"]), "x:k:q");
+    }
+
+    #[test]
+    fn a_message_is_persistent_and_carries_its_row() {
+        let row = OutboxRow {
+            id: MessageId::new(),
+            routing_key: "delivery.due".to_owned(),
+            schema_version: 1,
+            redrive: 2,
+            payload: json!({}),
+            trace_context: json!({}),
+            age: Duration::ZERO,
+        };
+        let properties = properties(&row, &Context::new());
+        assert_eq!(properties.delivery_mode(), &Some(2));
+        assert_eq!(properties.message_id().as_ref().map(|id| id.as_str()), Some(row.id.to_string().as_str()));
+        assert_eq!(properties.kind().as_ref().map(|kind| kind.as_str()), Some("delivery.due"));
+        let headers = properties.headers().clone().unwrap_or_default();
+        assert_eq!(headers.inner().get("attempt"), Some(&AMQPValue::LongInt(3)));
+        assert_eq!(headers.inner().get("schema-version"), Some(&AMQPValue::ShortInt(1)));
+        assert_eq!(headers.inner().get("x-redrive"), Some(&AMQPValue::ShortInt(2)));
+        assert!(!headers.contains_key("traceparent"), "no span, no header");
+    }
+}

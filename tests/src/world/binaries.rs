@@ -1,0 +1,45 @@
+//! The four services as binaries, built once a process.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use anyhow::{Context as _, Result};
+use escargot::CargoBuild;
+
+use super::Service;
+
+/// The workspace's root.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+
+/// Builds the whole workspace and answers where a service's binary is.
+///
+/// # Errors
+/// When it does not build.
+pub(super) fn path(service: Service) -> Result<&'static Path> {
+    static BUILT: OnceLock<Result<HashMap<String, PathBuf>, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| build().map_err(|fault| format!("{fault:#}")));
+    let paths = built.as_ref().map_err(|message| anyhow::anyhow!(message.clone()))?;
+    let path = paths.get(service.name()).with_context(|| format!("cargo built no {}", service.name()))?;
+    Ok(path)
+}
+
+fn build() -> Result<HashMap<String, PathBuf>> {
+    let mut build = CargoBuild::new().manifest_path(ROOT).arg("--workspace").bins();
+    // What cargo tells a test about its own package would make build scripts run again, for half a minute.
+    for (name, _) in std::env::vars() {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            build = build.env_remove(name);
+        }
+    }
+    let mut paths = HashMap::new();
+    for message in build.exec().context("building the services")? {
+        let message = message.context("building the services")?;
+        if let Ok(escargot::format::Message::CompilerArtifact(artifact)) = message.decode()
+            && let Some(path) = artifact.executable
+        {
+            paths.insert(artifact.target.name.into_owned(), path.into_owned());
+        }
+    }
+    Ok(paths)
+}

@@ -1,0 +1,240 @@
+//! A world of one's own: database, names, Discord, OTLP receiver, and the real services as processes.
+
+mod binaries;
+mod clock;
+mod person;
+mod service;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, OnceCell};
+use uuid::Uuid;
+
+pub use person::{Answer, Person, in_minutes};
+pub use service::{Running, Service, command};
+
+use crate::discord::{Discord, Setup, Simulator, ids};
+use crate::otlp::Sink;
+use crate::servers::{Servers, ports};
+
+/// How long a service may take until it is ready.
+const READY: Duration = Duration::from_secs(30);
+
+/// The database that every world's is a copy of.
+const TEMPLATE: &str = "gamesched_template";
+
+/// A world of one's own. Dropping it ends its services.
+pub struct World {
+    /// The backing services, shared by all worlds of the process.
+    pub servers: &'static Servers,
+    /// Discord, as people see it.
+    pub discord: Discord,
+    /// What the services told.
+    pub sink: Sink,
+    /// Prefix of the names in Redis and RabbitMQ.
+    pub namespace: String,
+    /// The database's URL.
+    pub database: String,
+    simulator: Option<Simulator>,
+    discord_url: String,
+    gateway_url: String,
+    api: SocketAddr,
+    health: BTreeMap<Service, SocketAddr>,
+    running: Mutex<BTreeMap<Service, Running>>,
+    directory: Arc<TempDir>,
+}
+
+impl World {
+    /// Everything, running and ready, with the demonstration guild in Discord.
+    pub async fn new() -> Self {
+        let world = Self::empty().await.expect("a world can be made");
+        world.start_all().await.expect("the services start");
+        world
+    }
+
+    /// Everything but the services.
+    ///
+    /// # Errors
+    /// When servers cannot be had.
+    pub async fn empty() -> Result<Self> {
+        let simulator = Simulator::start(SocketAddr::from(([127, 0, 0, 1], ports::free()?)), Setup::demo()).await?;
+        let (url, gateway) = (simulator.url(), simulator.gateway_url());
+        let mut world = Self::around(&url, &gateway).await?;
+        world.simulator = Some(simulator);
+        Ok(world)
+    }
+
+    /// Everything but the services, with a simulator that runs somewhere else.
+    ///
+    /// # Errors
+    /// When servers cannot be had.
+    pub async fn around(discord_url: &str, gateway_url: &str) -> Result<Self> {
+        // An error only says that the process has a provider already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let servers = Servers::start().await?;
+        template(servers).await?;
+        let namespace = format!("w{}", &Uuid::now_v7().simple().to_string()[16..]);
+        let database = servers.database(&namespace, Some(TEMPLATE)).await?;
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let mut health = BTreeMap::new();
+        for service in Service::ALL {
+            health.insert(service, local(ports::free()?));
+        }
+        Ok(Self {
+            servers,
+            discord: Discord::at(discord_url),
+            sink: Sink::start(local(0))?,
+            namespace,
+            database,
+            simulator: None,
+            discord_url: discord_url.to_owned(),
+            gateway_url: gateway_url.to_owned(),
+            api: local(ports::free()?),
+            health,
+            running: Mutex::default(),
+            directory: Arc::new(tempfile::Builder::new().prefix("game-scheduler-").tempdir()?),
+        })
+    }
+
+    /// Starts the four services and waits until they are ready and the guild is known.
+    ///
+    /// # Errors
+    /// When one does not get ready; the message shows its last lines.
+    pub async fn start_all(&self) -> Result<()> {
+        for service in Service::ALL {
+            self.spawn(service).await?;
+        }
+        for service in Service::ALL {
+            self.ready(service).await?;
+        }
+        self.discord.wait_shards(1, READY).await
+    }
+
+    /// Starts a service and waits until it is ready.
+    ///
+    /// # Errors
+    /// As `start_all`.
+    pub async fn start(&self, service: Service) -> Result<()> {
+        self.spawn(service).await?;
+        self.ready(service).await
+    }
+
+    /// Starts a service without waiting.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn spawn(&self, service: Service) -> Result<()> {
+        let running = Running::start(service, &self.settings(service), self.health[&service], self.log(service))?;
+        self.running.lock().await.insert(service, running);
+        Ok(())
+    }
+
+    /// Waits until a service is ready.
+    ///
+    /// # Errors
+    /// As `start_all`.
+    pub async fn ready(&self, service: Service) -> Result<()> {
+        let mut running = self.running.lock().await;
+        running.get_mut(&service).context("it was not started")?.ready(READY).await
+    }
+
+    /// Ends a service as `kill -9` does.
+    pub async fn kill(&self, service: Service) {
+        let running = self.running.lock().await.remove(&service).expect("it was started");
+        running.kill().await.expect("it can be killed");
+    }
+
+    /// Asks a service to end, as an orchestrator does, and answers whether it ended well.
+    pub async fn stop(&self, service: Service) -> bool {
+        let running = self.running.lock().await.remove(&service).expect("it was started");
+        running.stop().await.expect("it ends in time").success()
+    }
+
+    /// Where a service tells its health.
+    #[must_use]
+    pub fn health_url(&self, service: Service) -> String {
+        format!("http://{}", self.health[&service])
+    }
+
+    /// What a service wrote to stdout and stderr.
+    #[must_use]
+    pub fn lines(&self, service: Service) -> String {
+        std::fs::read_to_string(self.log(service)).unwrap_or_default()
+    }
+
+    /// The HTTP surface.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        format!("http://{}", self.api)
+    }
+
+    /// Somebody of the demonstration guild, by user name, without a session.
+    #[must_use]
+    pub fn person(&self, name: &str) -> Person {
+        let id = match name {
+            "dm" => ids::DM,
+            "ada" => ids::ADA,
+            "bob" => ids::BOB,
+            "cyd" => ids::CYD,
+            "dee" => ids::DEE,
+            "eve" => ids::EVE,
+            other => panic!("nobody is called {other}"),
+        };
+        Person::new(id, self.api_url(), self.discord.clone())
+    }
+
+    /// Somebody who is signed in.
+    pub async fn signed_in(&self, name: &str) -> Person {
+        let mut person = self.person(name);
+        person.sign_in().await.expect("signing in works");
+        person
+    }
+
+    /// Waits until nothing is on its way: outbox empty, announcements right, letters sent.
+    pub async fn settle(&self) {
+        if let Err(fault) = self.settled(Duration::from_secs(20)).await {
+            panic!("{fault:#}\n{}", self.all_lines());
+        }
+    }
+
+    /// The last lines of all services, for messages.
+    #[must_use]
+    pub fn all_lines(&self) -> String {
+        let tail = |service: Service| {
+            let lines = self.lines(service);
+            let last: Vec<_> = lines.lines().rev().take(12).collect();
+            format!("--- {service}\n{}", last.into_iter().rev().collect::<Vec<_>>().join("\n"))
+        };
+        Service::ALL.map(tail).join("\n")
+    }
+
+    fn log(&self, service: Service) -> PathBuf {
+        self.directory.path().join(format!("{service}.log"))
+    }
+}
+
+/// Makes the template once a process, by the command that operators run.
+async fn template(servers: &Servers) -> Result<()> {
+    static MADE: OnceCell<Result<(), String>> = OnceCell::const_new();
+    let made = MADE.get_or_init(|| async { make_template(servers).await.map_err(|fault| format!("{fault:#}")) }).await;
+    made.clone().map_err(|message| anyhow::anyhow!(message))
+}
+
+async fn make_template(servers: &Servers) -> Result<()> {
+    servers.drop_database(TEMPLATE).await?;
+    let url = servers.database(TEMPLATE, None).await?;
+    let mut init = command(Service::Api, &["init"])?;
+    init.envs(settings::init(&url, servers));
+    let output = init.output().await.context("running api init")?;
+    if !output.status.success() {
+        bail!("api init failed: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Somebody with a browser and with Discord.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+use crate::discord::{Discord, Message, Pressed, ids};
+
+/// Somebody with a browser and with Discord.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Their id in Discord.
+    pub id: u64,
+    api: String,
+    discord: Discord,
+    http: Client,
+    cookies: Vec<(String, String)>,
+}
+
+/// What the api answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The body; null when it is empty or no JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    /// A text of the body.
+    #[must_use]
+    pub fn text(&self, key: &str) -> &str {
+        self.body[key].as_str().unwrap_or_default()
+    }
+}
+
+impl Person {
+    pub(super) fn new(id: u64, api: String, discord: Discord) -> Self {
+        let http = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(15))
+            .build()
+            .expect("the client can be built");
+        Self { id, api, discord, http, cookies: Vec::new() }
+    }
+
+    /// Signs in as a browser does: the address, Discord's page, the way back.
+    ///
+    /// # Errors
+    /// When a step does not lead to the next one.
+    pub async fn sign_in(&mut self) -> Result<()> {
+        let back = format!("{}/auth/callback", self.api);
+        let login = self.http.get(format!("{}/api/v1/auth/login?redirect_uri={back}", self.api));
+        let login = login.send().await?;
+        self.keep_cookies(&login);
+        let login: Value = login.json().await?;
+        let page = login["authorization_url"].as_str().context("no authorization_url")?;
+        let approved = self.http.get(format!("{page}&as={}", self.id)).send().await?;
+        let returned = approved.headers().get(LOCATION).context("Discord did not send back")?.to_str()?;
+        let query = returned.split_once('?').context("nothing came back")?.1;
+        let callback = self.request(Method::GET, &format!("/api/v1/auth/callback?{query}")).send().await?;
+        self.keep_cookies(&callback);
+        let status = callback.status();
+        ensure!(status == StatusCode::OK, "the callback answered {status}: {}", callback.text().await?);
+        Ok(())
+    }
+
+    /// A request with this person's cookies.
+    #[must_use]
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = self.http.request(method, format!("{}{path}", self.api));
+        if cookies.is_empty() { request } else { request.header(COOKIE, cookies.join("; ")) }
+    }
+
+    /// Sends a request and reads the answer.
+    pub async fn sends(&self, request: RequestBuilder) -> Answer {
+        let response = request.send().await.expect("the api answers");
+        let status = response.status().as_u16();
+        let body = response.bytes().await.expect("the answer can be read");
+        Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+    }
+
+    /// Reads something.
+    pub async fn gets(&self, path: &str) -> Answer {
+        self.sends(self.request(Method::GET, path)).await
+    }
+
+    /// Does something without a body.
+    pub async fn posts(&self, path: &str) -> Answer {
+        self.sends(self.request(Method::POST, path)).await
+    }
+
+    /// Creates a game from the guild's default template with these fields of the form.
+    pub async fn creates(&self, fields: &[(&str, &str)]) -> Answer {
+        let template = self.default_template().await.expect("the guild has a default template");
+        let form: Vec<_> = [("template_id", template.as_str())].into_iter().chain(fields.iter().copied()).collect();
+        self.sends(self.request(Method::POST, "/api/v1/games").form(&form)).await
+    }
+
+    /// The default template of the guild that this person sees first.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn default_template(&self) -> Result<String> {
+        let guilds = self.gets("/api/v1/guilds").await;
+        let guild = guilds.body["guilds"][0]["id"].as_str().with_context(|| format!("no guild: {guilds:?}"))?;
+        let templates = self.gets(&format!("/api/v1/guilds/{guild}/templates")).await;
+        let template = templates.body[0]["id"].as_str().with_context(|| format!("no template: {templates:?}"))?;
+        Ok(template.to_owned())
+    }
+
+    /// Joins a game on the web.
+    pub async fn joins(&self, game: &str) -> Answer {
+        self.posts(&format!("/api/v1/games/{game}/join")).await
+    }
+
+    /// Leaves a game on the web.
+    pub async fn leaves(&self, game: &str) -> Answer {
+        self.posts(&format!("/api/v1/games/{game}/leave")).await
+    }
+
+    /// Cancels a game on the web.
+    pub async fn cancels(&self, game: &str) -> Answer {
+        self.sends(self.request(Method::DELETE, &format!("/api/v1/games/{game}"))).await
+    }
+
+    /// Presses a button of the newest announcement in `#games`.
+    ///
+    /// # Errors
+    /// When there is no such button, or nobody answers.
+    pub async fn presses(&self, label: &str) -> Result<Pressed> {
+        let messages = self.discord.channel(ids::GAMES).await;
+        let message = messages.last().context("there is no announcement")?;
+        let button = message.button(label).with_context(|| format!("no button {label}: {}", message.as_text()))?;
+        self.discord.press(self.id, message.id, &button).await
+    }
+
+    /// The direct messages that this person got.
+    pub async fn inbox(&self) -> Vec<Message> {
+        self.discord.inbox(self.id).await
+    }
+
+    fn keep_cookies(&mut self, response: &reqwest::Response) {
+        for cookie in response.headers().get_all(SET_COOKIE) {
+            let Some((name, rest)) = cookie.to_str().ok().and_then(|text| text.split_once('=')) else { continue };
+            let value = rest.split(';').next().unwrap_or_default();
+            self.cookies.retain(|(kept, _)| kept != name);
+            if !value.is_empty() {
+                self.cookies.push((name.to_owned(), value.to_owned()));
+            }
+        }
+    }
+}
+
+/// The first words of a problem: what a refusal must say.
+impl Answer {
+    /// Status and code of a problem.
+    ///
+    /// # Errors
+    /// When it is no problem document with a sentence.
+    pub fn problem(&self) -> Result<(u16, String)> {
+        let Some(code) = self.body["code"].as_str() else { bail!("no problem: {self:?}") };
+        ensure!(self.body["detail"].as_str().is_some_and(|detail| detail.len() > 5), "no sentence: {self:?}");
+        Ok((self.status, code.to_owned()))
+    }
+}
+
+/// An instant as the form takes it.
+#[must_use]
+pub fn in_minutes(minutes: i64) -> String {
+    #[expect(clippy::disallowed_methods, reason = "people look at their own clocks")]
+    let at = chrono::Utc::now() + chrono::TimeDelta::minutes(minutes);
+    json!(at).as_str().unwrap_or_default().to_owned()
+}

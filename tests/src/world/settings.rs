@@ -1,0 +1,76 @@
+//! The settings that a world's services get: what an operator would set, and a quick telemetry.
+
+use super::{Service, World};
+use crate::discord::Setup;
+use crate::servers::Servers;
+
+/// A key that seals only what tests put in.
+const TOKEN_KEY: &str = "dGVzdHMtdXNlLXRoaXMta2V5LWFuZC1uby1vdGhlcnM=";
+
+/// Settings of `api init`.
+pub(super) fn init(database: &str, servers: &Servers) -> Vec<(String, String)> {
+    let application = Setup::demo().application;
+    owned(&[
+        ("DATABASE_URL", database),
+        ("REDIS_URL", servers.redis_url()),
+        ("AMQP_URL", servers.amqp_url()),
+        ("NAMESPACE", "template"),
+        ("TOKEN_KEY", TOKEN_KEY),
+        ("DISCORD_CLIENT_ID", &application.id.to_string()),
+        ("DISCORD_CLIENT_SECRET", &application.client_secret),
+        ("OTEL_SDK_DISABLED", "true"),
+    ])
+}
+
+impl World {
+    /// Where sign-in returns to.
+    #[must_use]
+    pub fn redirect_uri(&self) -> String {
+        format!("{}/auth/callback", self.api_url())
+    }
+
+    /// The environment of a service.
+    #[must_use]
+    pub fn settings(&self, service: Service) -> Vec<(String, String)> {
+        let application = Setup::demo().application;
+        let mut settings = owned(&[
+            ("DATABASE_URL", &self.database),
+            ("AMQP_URL", self.servers.amqp_url()),
+            ("NAMESPACE", &self.namespace),
+            ("LOG_LEVEL", "debug"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &self.sink.http_url()),
+            ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+            ("OTEL_BLRP_SCHEDULE_DELAY", "100"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "500"),
+        ]);
+        let more = match service {
+            Service::Api => owned(&[
+                ("REDIS_URL", self.servers.redis_url()),
+                ("API_ADDR", &self.api.to_string()),
+                ("PUBLIC_URL", &self.api_url()),
+                ("FRONTEND_URL", &self.api_url()),
+                ("REDIRECT_URIS", &self.redirect_uri()),
+                ("TOKEN_KEY", TOKEN_KEY),
+                ("COOKIE_SECURE", "false"),
+                ("DISCORD_CLIENT_ID", &application.id.to_string()),
+                ("DISCORD_CLIENT_SECRET", &application.client_secret),
+                ("DISCORD_API_URL", &self.discord_url),
+            ]),
+            Service::Bot => owned(&[
+                ("REDIS_URL", self.servers.redis_url()),
+                ("DISCORD_TOKEN", &application.bot_token),
+                ("DISCORD_API_URL", &self.discord_url),
+                ("DISCORD_GATEWAY_URL", &self.gateway_url),
+                ("FRONTEND_URL", &self.api_url()),
+            ]),
+            Service::NotificationDaemon | Service::StatusDaemon => Vec::new(),
+        };
+        settings.extend(more);
+        settings
+    }
+}
+
+fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
