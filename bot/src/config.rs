@@ -7,7 +7,7 @@ use shared::service::{self, secret};
 #[derive(Debug, clap::Parser)]
 #[command(name = "bot", version, about)]
 pub struct Settings {
-    /// What every service is told.
+    #[expect(missing_docs, reason = "described where they are defined")]
     #[command(flatten)]
     pub common: service::Settings,
     /// Redis, for the projection of guilds and for the budget of calls that replicas share.

@@ -124,7 +124,8 @@ impl Keeper {
     /// Writes what could not be written before.
     async fn catch_up(&mut self, found: usize) {
         let found = i64::try_from(found).unwrap_or(i64::MAX);
-        let span = span::start(SpanKind::Internal, "sweep projection", vec![Attribute::new("gamesched.sweep.found", found)]);
+        let span =
+            span::start(SpanKind::Internal, "sweep projection", vec![Attribute::new("gamesched.sweep.found", found)]);
         let work = async {
             let ids: Vec<_> = self.guilds.keys().copied().collect();
             for id in ids {
@@ -221,12 +222,7 @@ impl Keeper {
 }
 
 /// Makes the rows of a guild and its channels what was seen, in one transaction with the default template (GU-19).
-async fn store(
-    bot: &Bot,
-    guild: &Guild,
-    seen: &[guilds::Seen],
-    before: Option<&[guilds::Seen]>,
-) -> Result<()> {
+async fn store(bot: &Bot, guild: &Guild, seen: &[guilds::Seen], before: Option<&[guilds::Seen]>) -> Result<()> {
     let now = bot.app.clock.now();
     let mut tx = bot.app.db.begin().await?;
     let id = guilds::arrive(&mut tx, guild.id, &guild.card.name, now).await?;
