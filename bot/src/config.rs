@@ -5,7 +5,8 @@ use shared::service::{self, secret};
 
 /// Posts and edits announcements, sends direct messages, answers buttons, and keeps the projection of guilds.
 #[derive(Debug, clap::Parser)]
-#[command(name = "bot", version, about)]
+#[command(name = "bot", version)]
+#[group(skip)] // its name would clash with that of the flattened settings
 pub struct Settings {
     #[expect(missing_docs, reason = "described where they are defined")]
     #[command(flatten)]
