@@ -85,7 +85,8 @@ async fn a_message_goes_out_as_written_and_waits_for_its_permit() {
     let body = json!({ "content": "hi", "nonce": "n1", "enforce_nonce": true });
     let message = discord(&url).create_message(Snowflake::new(5), body, PATIENT).await.unwrap();
     assert_eq!(message.get(), 77);
-    let asked = "POST /api/v10/channels/5/messages Bot token {\"content\":\"hi\",\"enforce_nonce\":true,\"nonce\":\"n1\"}";
+    let asked =
+        "POST /api/v10/channels/5/messages Bot token {\"content\":\"hi\",\"enforce_nonce\":true,\"nonce\":\"n1\"}";
     assert_eq!(board.asked(), [asked, asked]);
 }
 
