@@ -67,7 +67,8 @@ impl Door {
 
     pub(super) async fn put(&self, key: String, value: String, lives: Duration) -> Result<(), Away> {
         let lives = Expiration::PX(i64::try_from(lives.as_millis()).unwrap_or(i64::MAX));
-        let set = Box::pin(self.within(SOON).set(key, value, Some(lives), None, false));
+        let client = self.within(SOON);
+        let set = Box::pin(client.set(key, value, Some(lives), None, false));
         self.run("SET", None, set).await.map_err(Away::from)
     }
 
