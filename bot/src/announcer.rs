@@ -14,7 +14,7 @@ use shared::error::{self, Result};
 use shared::events::Event;
 use shared::store::announcements::{self, Claimed, End, Rendered};
 use shared::store::{fault, games};
-use shared::telemetry::http::note;
+use shared::telemetry::span::note;
 use shared::telemetry::job::Job;
 use shared::telemetry::{Attribute, instruments};
 use tracing::{error, info, warn};

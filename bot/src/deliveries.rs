@@ -16,7 +16,7 @@ use shared::error::Result;
 use shared::events::Event;
 use shared::store::deliveries::{self, Claimed, End};
 use shared::store::fault;
-use shared::telemetry::http::note;
+use shared::telemetry::span::note;
 use shared::telemetry::job::Job;
 use shared::telemetry::{Attribute, instruments};
 use tracing::{error, warn};
