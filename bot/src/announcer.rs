@@ -14,14 +14,14 @@ use shared::error::{self, Result};
 use shared::events::Event;
 use shared::store::announcements::{self, Claimed, End, Rendered};
 use shared::store::{fault, games};
-use shared::telemetry::span::note;
 use shared::telemetry::job::Job;
+use shared::telemetry::span::note;
 use shared::telemetry::{Attribute, instruments};
 use tracing::{error, info, warn};
 
 use crate::Bot;
 use crate::budget::Channels;
-use crate::history::{self, Found};
+use crate::history::{self, Found, Place};
 use crate::job;
 use crate::lease::{AT_ONCE, BATCH, Lease, cause, rows};
 use crate::render::board::{self, Occasion};
@@ -200,7 +200,8 @@ impl Announcer {
     async fn search(&self, turn: &Claimed) -> std::result::Result<Found, Failure> {
         let join = board::join_id(turn.game);
         let since = turn.first_unknown_at.unwrap_or(turn.changed_at);
-        history::find(&self.bot.discord, turn.channel, since, |message| has_button(message, &join)).await
+        let place = (Place::Guild, turn.channel);
+        history::find(&self.bot.discord, place, since, |message| has_button(message, &join)).await
     }
 
     async fn record(&self, turn: &Claimed, message: DiscordMessage) -> Result<Option<Rendered>> {

@@ -16,13 +16,13 @@ use shared::error::Result;
 use shared::events::Event;
 use shared::store::deliveries::{self, Claimed, End};
 use shared::store::fault;
-use shared::telemetry::span::note;
 use shared::telemetry::job::Job;
+use shared::telemetry::span::note;
 use shared::telemetry::{Attribute, instruments};
 use tracing::{error, warn};
 
 use crate::Bot;
-use crate::history::{self, Found};
+use crate::history::{self, Found, Place};
 use crate::job;
 use crate::lease::{AT_ONCE, BATCH, Lease, cause, rows};
 use crate::render::letter::{self, Letter};
@@ -150,7 +150,8 @@ impl Sender {
 
     async fn search(&self, turn: &Claimed, channel: DiscordChannel) -> std::result::Result<Found, Failure> {
         let marker = letter::marker(mark(turn));
-        history::find(&self.bot.discord, channel, turn.first_attempt_at, |message| has_marker(message, &marker)).await
+        let place = (Place::Direct, channel);
+        history::find(&self.bot.discord, place, turn.first_attempt_at, |message| has_marker(message, &marker)).await
     }
 
     async fn post(&self, turn: &Claimed, channel: DiscordChannel, letter: &Letter, lease: &Lease) -> End {
@@ -162,6 +163,15 @@ impl Sender {
         self.bot.saw(posted.as_ref().err());
         match posted {
             Ok(message) => End::Sent(channel, Some(message)),
+            // Refused now, but an earlier try may have arrived before the person closed the door.
+            Err(failure) if failure.class == Class::Permanent && turn.unknowns > 0 => {
+                match self.search(turn, channel).await {
+                    Ok(Found::At(message)) => End::Sent(channel, Some(message)),
+                    Ok(Found::Absent) => post_failed(turn, channel, &failure),
+                    Ok(Found::NoProof) => End::NoProof,
+                    Err(failure) => search_failed(turn, &failure),
+                }
+            }
             Err(failure) => post_failed(turn, channel, &failure),
         }
     }

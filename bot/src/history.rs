@@ -23,10 +23,19 @@ pub(crate) enum Found {
     NoProof,
 }
 
+/// Where is looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A channel of a guild, whose history the bot may be kept from.
+    Guild,
+    /// A direct channel, which the bot can always read.
+    Direct,
+}
+
 /// Looks for a message that was sent after `since`, a minute of clocks allowed.
 pub(crate) async fn find(
     discord: &Discord,
-    channel: DiscordChannel,
+    (place, channel): (Place, DiscordChannel),
     since: DateTime<Utc>,
     ours: impl Fn(&Value) -> bool,
 ) -> Result<Found, Failure> {
@@ -36,7 +45,7 @@ pub(crate) async fn find(
         if let Some(found) = messages.iter().filter(|message| ours(message)).find_map(id) {
             return Ok(Found::At(found));
         }
-        if messages.is_empty() && page == 0 {
+        if messages.is_empty() && page == 0 && place == Place::Guild {
             return readable(discord, channel).await;
         }
         if messages.len() < usize::from(PAGE) {
