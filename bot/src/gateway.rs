@@ -1,12 +1,11 @@
 //! The gateway's edge: shards, their sessions, and who gets which event.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use secrecy::{ExposeSecret, SecretString};
-use shared::telemetry::instruments::{self, GAUGES};
+use shared::telemetry::instruments;
 use shared::telemetry::{Attribute, carry};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -48,7 +47,7 @@ pub struct Access {
 /// # Errors
 /// When no reconnecting can help; the message says what to do.
 pub async fn run(bot: Arc<Bot>, access: &Access, tasks: &TaskTracker, stop: CancellationToken) -> anyhow::Result<()> {
-    GAUGES.gateway_connected.store(0, Ordering::Relaxed);
+    (0..access.shards).for_each(|shard| bot.standing.owns(shard));
     let mut config = ConfigBuilder::new(access.token.expose_secret().to_owned(), INTENTS).large_threshold(250);
     if let Some(url) = &access.url {
         config = config.proxy_url(url.clone());
@@ -63,12 +62,11 @@ pub async fn run(bot: Arc<Bot>, access: &Access, tasks: &TaskTracker, stop: Canc
 
 /// One shard, from its first connection to its close.
 async fn one(bot: Arc<Bot>, mut shard: Shard, tasks: &TaskTracker, stop: CancellationToken) -> anyhow::Result<()> {
-    let connected = Arc::new(AtomicBool::new(false));
     let (events, waiting) = mpsc::channel(WAITING);
     let place = (shard.id().number(), shard.id().total());
-    let keeper = Keeper::new(Arc::clone(&bot), place, shard.sender(), Arc::clone(&connected));
+    let keeper = Keeper::new(Arc::clone(&bot), place, shard.sender());
     let keeping = projection::start(tasks, keeper, waiting, stop.clone());
-    let reader = Reader { bot, tasks, events, connected, at_once: Arc::new(Semaphore::new(AT_ONCE)) };
+    let reader = Reader { bot, tasks, events, shard: shard.id(), at_once: Arc::new(Semaphore::new(AT_ONCE)) };
     let ended = tokio::select! {
         ended = reader.read(&mut shard) => ended,
         () = stop.cancelled() => {
@@ -94,13 +92,13 @@ struct Reader<'tasks> {
     bot: Arc<Bot>,
     tasks: &'tasks TaskTracker,
     events: mpsc::Sender<Event>,
-    connected: Arc<AtomicBool>,
+    shard: ShardId,
     at_once: Arc<Semaphore>,
 }
 
 impl Reader<'_> {
     async fn read(&self, shard: &mut Shard) -> anyhow::Result<()> {
-        let id = shard.id();
+        let id = self.shard;
         while let Some(event) = shard.next_event(wanted()).await {
             match event {
                 Ok(Event::GatewayClose(frame)) => {
@@ -108,7 +106,7 @@ impl Reader<'_> {
                     refused(frame.map(|frame| frame.code))?;
                     debug!("shard {id} was disconnected");
                 }
-                Ok(event) => self.hand_on(event, id).await,
+                Ok(event) => self.hand_on(event).await,
                 Err(error) => match error.kind() {
                     ReceiveMessageErrorType::Reconnect => {
                         self.connected(false);
@@ -122,7 +120,8 @@ impl Reader<'_> {
         bail!("the gateway closed shard {id} for good")
     }
 
-    async fn hand_on(&self, event: Event, shard: ShardId) {
+    async fn hand_on(&self, event: Event) {
+        let shard = self.shard;
         if let Some(name) = event.kind().name() {
             let labels = [Attribute::new("gamesched.gateway.event", name), Attribute::new("gamesched.outcome", "done")];
             instruments::get().gateway_events.add(1, &labels);
@@ -155,10 +154,7 @@ impl Reader<'_> {
     }
 
     fn connected(&self, now: bool) {
-        let before = self.connected.swap(now, Ordering::Relaxed);
-        if before != now {
-            GAUGES.gateway_connected.fetch_add(if now { 1 } else { -1 }, Ordering::Relaxed);
-        }
+        self.bot.standing.connected(self.shard.number(), now);
     }
 }
 

@@ -86,7 +86,7 @@ async fn tell(bot: &Bot, interaction: &Interaction, control: Control, named: Nam
         }
     };
     let body = json!({ "content": sentence, "allowed_mentions": { "parse": [] } });
-    if let Err(failure) = bot.discord.answer(interaction.application_id, &interaction.token, &body).await {
+    if let Err(failure) = bot.discord.answer(interaction.application_id, &interaction.token, body).await {
         // What was done stays done; a second press tells what happened (DI-15).
         warn!("the answer to an interaction did not arrive: {failure}");
     }
@@ -165,7 +165,7 @@ async fn forget_buttons(bot: &Bot, interaction: &Interaction, control: Control) 
     };
     if matches!(gone.await, Ok(None)) {
         let body = json!({ "components": [], "allowed_mentions": { "parse": [] } });
-        if let Err(failure) = bot.discord.edit_message(message.channel_id, message.id, &body).await {
+        if let Err(failure) = bot.discord.edit_message(message.channel_id, message.id, body).await {
             debug!("a dead message keeps its buttons: {failure}");
         }
     }

@@ -1,4 +1,63 @@
-//! The bot service.
+//! The bot: Discord's side of every game. Buttons in, announcements and direct messages out, guilds projected.
 
+mod announcer;
+pub mod boards;
+pub mod budget;
+pub mod config;
+pub mod controls;
+mod deliveries;
+pub mod gateway;
+mod history;
+mod interactions;
+mod job;
+mod lease;
+mod projection;
 pub mod render;
+pub mod retry;
+mod run;
+pub mod standing;
 pub mod words;
+
+use std::time::Instant;
+
+use shared::app::App;
+use shared::cache::Cache;
+use shared::discord::{Class, Discord, Failure};
+use tokio_util::sync::CancellationToken;
+
+pub use run::run;
+
+/// What all parts of the bot work with.
+#[derive(Debug)]
+pub struct Bot {
+    /// What actions work with.
+    pub app: App,
+    /// Discord's REST API.
+    pub discord: Discord,
+    /// Redis.
+    pub cache: Cache,
+    /// How many calls there may be.
+    pub budget: budget::Budget,
+    /// Whether Discord is away.
+    pub breaker: retry::Breaker,
+    /// Whether the bot is ready.
+    pub standing: standing::Standing,
+    /// Who holds the leases of this process.
+    pub owner: String,
+    /// Where people's browsers find the pages.
+    pub frontend: Option<String>,
+    /// Cancelled when the process ends.
+    pub stop: CancellationToken,
+}
+
+impl Bot {
+    /// A background call ended so; what Discord answers with sense shows that it is there.
+    pub(crate) fn saw(&self, failure: Option<&Failure>) {
+        let there = failure.is_none_or(|failure| match failure.class {
+            Class::Unknown => false,
+            Class::Retry => failure.status.is_some(),
+            Class::Done | Class::Wait | Class::Permanent | Class::WaitLong | Class::Credential | Class::Poison => true,
+        });
+        self.breaker.saw(Instant::now(), there);
+    }
+}

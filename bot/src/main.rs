@@ -1,3 +1,7 @@
-//! Starts the bot.
+//! The bot's process.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shared::service::main("bot", "127.0.0.1:8082", bot::run)
+}

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use shared::service::backoff;
+
 /// After the first, second, third try; then the last for ever (L-24).
 const STEPS: [u64; 4] = [5, 30, 120, 600];
 /// What the breaker looks back on.
@@ -32,10 +34,15 @@ pub fn told(wait: Duration) -> Duration {
     spread(wait, 1.0, 1.2)
 }
 
+/// While Discord is away.
+#[must_use]
+pub fn trial() -> Duration {
+    spread(TRIAL, 1.0, 1.5)
+}
+
 /// A duration times a random factor.
 fn spread(duration: Duration, from: f64, to: f64) -> Duration {
-    let random = getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX));
-    duration.mul_f64(from + (to - from) * random)
+    duration.mul_f64(from + (to - from) * backoff::random())
 }
 
 /// Says whether Discord is away: then nothing is tried but a trial now and then, and no row's tries are used up.

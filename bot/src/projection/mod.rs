@@ -8,7 +8,6 @@ mod usable;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use shared::cache::projection::{Beat, Projection};
@@ -38,8 +37,6 @@ pub(crate) struct Keeper {
     shards: u32,
     /// Asks the gateway for members.
     sender: MessageSender,
-    /// Whether the shard's socket is acknowledged.
-    connected: Arc<AtomicBool>,
     me: Option<DiscordUser>,
     guilds: HashMap<DiscordGuild, Guild>,
     /// Guilds that READY announced and that have not come yet.
@@ -53,12 +50,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(
-        bot: Arc<Bot>,
-        (shard, shards): (u32, u32),
-        sender: MessageSender,
-        connected: Arc<AtomicBool>,
-    ) -> Self {
+    pub(crate) fn new(bot: Arc<Bot>, (shard, shards): (u32, u32), sender: MessageSender) -> Self {
         let projection = bot.cache.projection();
         Self {
             bot,
@@ -66,7 +58,6 @@ impl Keeper {
             shard,
             shards,
             sender,
-            connected,
             me: None,
             guilds: HashMap::new(),
             expected: HashSet::new(),
@@ -181,6 +172,8 @@ impl Keeper {
         if self.unsettled && !self.unidentified && self.complete() {
             self.unsettled = self.projection.settled(self.shard).await.is_err();
         }
+        let stored = self.guilds.values().all(|guild| guild.stored.is_some());
+        self.bot.standing.settled(self.shard, self.me.is_some() && stored && !self.unsettled && self.complete());
     }
 
     /// The bot is no longer in a guild (GU-03).
@@ -199,7 +192,7 @@ impl Keeper {
 
     /// Says that the shard lives, and builds again what Redis lost (GU-14). Not told: it happens all the time.
     async fn beat(&mut self) {
-        if !self.connected.load(Ordering::Relaxed) {
+        if !self.bot.standing.is_connected(self.shard) {
             return;
         }
         let late: Vec<_> = self.expected.drain().collect();

@@ -6,6 +6,7 @@ mod create;
 mod expand;
 mod join;
 mod leave;
+mod sign_in;
 mod tell;
 mod update;
 
@@ -15,6 +16,7 @@ pub use create::create;
 pub use expand::{Expanded, expand};
 pub use join::{Seat, join};
 pub use leave::{Left, leave};
+pub use sign_in::{SignIn, sign_in};
 pub use update::update;
 
 use chrono::{DateTime, Utc};

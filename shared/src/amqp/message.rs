@@ -117,10 +117,33 @@ pub(super) fn destination(parts: &[&str]) -> String {
 mod tests {
     use std::time::Duration;
 
+    use opentelemetry::trace::TraceContextExt;
     use serde_json::json;
 
     use super::*;
     use crate::domain::ids::MessageId;
+
+    fn row(redrive: i16) -> OutboxRow {
+        OutboxRow {
+            id: MessageId::new(),
+            routing_key: "delivery.due".to_owned(),
+            schema_version: 1,
+            redrive,
+            payload: json!({}),
+            trace_context: json!({}),
+            age: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_message_carries_the_span_it_is_published_in() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let span = carry::extract_row(&json!({ "traceparent": parent, "tracestate": "a=b" }));
+        let properties = properties(&row(0), &Context::new().with_remote_span_context(span));
+        let headers = properties.headers().clone().unwrap_or_default();
+        assert_eq!(headers.inner().get("traceparent"), Some(&text(parent)));
+        assert_eq!(headers.inner().get("tracestate"), Some(&text("a=b")));
+    }
 
     #[test]
     fn a_destination_leaves_out_what_is_empty_or_said() {
@@ -131,15 +154,7 @@ mod tests {
 
     #[test]
     fn a_message_is_persistent_and_carries_its_row() {
-        let row = OutboxRow {
-            id: MessageId::new(),
-            routing_key: "delivery.due".to_owned(),
-            schema_version: 1,
-            redrive: 2,
-            payload: json!({}),
-            trace_context: json!({}),
-            age: Duration::ZERO,
-        };
+        let row = row(2);
         let properties = properties(&row, &Context::new());
         assert_eq!(properties.delivery_mode(), &Some(2));
         assert_eq!(properties.message_id().as_ref().map(|id| id.as_str()), Some(row.id.to_string().as_str()));

@@ -86,9 +86,9 @@ impl Broker {
     }
 }
 
-/// A client error as a fault.
+/// A client error as a fault; its text holds that of its causes already.
 fn broken(error: lapin::Error) -> anyhow::Error {
-    anyhow::Error::new(error)
+    anyhow::anyhow!("{error}")
 }
 
 #[cfg(test)]

@@ -34,27 +34,7 @@ pub(super) async fn supervise<H: Handler>(reader: Arc<Reader<H>>, prefetch: u16,
     let mut failures: u32 = 0;
     while !reader.stop.is_cancelled() {
         turns.turn();
-        let attached = tokio::select! {
-            () = reader.stop.cancelled() => break,
-            attached = Session::open(&reader.broker, &reader.queue, prefetch) => attached,
-        };
-        let ended = match attached {
-            Ok(mut session) => {
-                if failures > 0 {
-                    info!("reading {name} again");
-                }
-                failures = 0;
-                state.up();
-                let ended = session.read(&reader, &tasks, &turns).await;
-                if ended.is_ok() {
-                    session.part(&reader, &tasks).await;
-                    break;
-                }
-                ended
-            }
-            Err(fault) => Err(fault),
-        };
-        let Err(fault) = ended else { break };
+        let Err(fault) = attend(&reader, prefetch, &state, &tasks, &turns, &mut failures).await else { break };
         state.down(format!("{fault:#}"));
         if failures == 0 {
             warn!("cannot read {name}: {fault:#}, trying again");
@@ -67,6 +47,28 @@ pub(super) async fn supervise<H: Handler>(reader: Arc<Reader<H>>, prefetch: u16,
     }
     state.down("stopped");
     finish(&reader, &tasks).await;
+}
+
+/// One session from its start to its end, which is well only when asked for.
+async fn attend<H: Handler>(
+    reader: &Arc<Reader<H>>,
+    prefetch: u16,
+    state: &LinkState,
+    tasks: &TaskTracker,
+    turns: &Turns,
+    failures: &mut u32,
+) -> anyhow::Result<()> {
+    let mut session = tokio::select! {
+        () = reader.stop.cancelled() => return Ok(()),
+        opened = Session::open(&reader.broker, &reader.queue, prefetch) => opened?,
+    };
+    if std::mem::take(failures) > 0 {
+        info!("reading {} again", reader.broker.names().template(&reader.queue));
+    }
+    state.up();
+    session.read(reader, tasks, turns).await?;
+    session.part(reader, tasks).await;
+    Ok(())
 }
 
 /// One connection with one channel that consumes; its own, since a blocked publisher would stop its acks.

@@ -53,7 +53,8 @@ impl Flight {
     pub(super) fn permitted(&self) {
         let mut state = self.lock();
         state.in_flight = true;
-        state.waited += state.since.elapsed();
+        let waited = state.since.elapsed();
+        state.waited += waited;
     }
 
     fn refused(&self) {

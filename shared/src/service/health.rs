@@ -10,7 +10,8 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::error;
 
 use super::turns;
 use crate::telemetry::carry;
@@ -77,23 +78,17 @@ impl Health {
         self.0.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Answers probes until `stop`; a task of `process`'s own, outside every span.
+    /// Answers probes, outside every span, until the process is gone: it is told as stopping until then.
     ///
     /// # Errors
     /// When the address cannot be listened on.
-    pub async fn serve(
-        &self,
-        address: SocketAddr,
-        tasks: &super::Supervisor,
-        stop: CancellationToken,
-    ) -> anyhow::Result<()> {
+    pub async fn serve(&self, address: SocketAddr) -> anyhow::Result<()> {
         let listener = super::bind("HEALTH_ADDR", address).await?;
         let router = self.router();
-        carry::root(tasks.tracker(), async move {
-            // Not graceful: probes are short, and one that hangs must not hold the end up.
-            tokio::select! {
-                () = stop.cancelled() => {}
-                _ = axum::serve(listener, router) => {}
+        // Nobody waits for this task: it ends with the runtime.
+        carry::root(&TaskTracker::new(), async move {
+            if let Err(fault) = axum::serve(listener, router).await {
+                error!("probes are not answered any more: {fault}");
             }
         });
         Ok(())

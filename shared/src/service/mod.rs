@@ -97,8 +97,9 @@ where
 }
 
 fn parse<S: CommandFactory + FromArgMatches>(health: &'static str) -> Result<S, Refused> {
-    let mut command =
-        S::command().mut_arg("health_addr", |arg| arg.default_value(health).required(false)).after_help(settings::TELEMETRY);
+    let mut command = S::command()
+        .mut_arg("health_addr", |arg| arg.default_value(health).required(false))
+        .after_help(settings::TELEMETRY);
     let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|found| S::from_arg_matches(&found));
     parsed.map_err(|error| Refused { line: complaint::line(&error, &command), error })
 }

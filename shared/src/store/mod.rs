@@ -8,10 +8,12 @@ mod executor;
 pub mod games;
 pub mod guilds;
 pub mod hints;
+pub mod idempotency;
 pub mod outbox;
 pub mod people;
 pub mod rosters;
 pub mod schedule;
+pub mod sessions;
 pub mod templates;
 
 use std::str::FromStr;

@@ -100,3 +100,15 @@ pub async fn ensure_default(sql: &mut Sql, guild: GuildId, now: DateTime<Utc>) -
     .await?;
     Ok(())
 }
+
+/// When a template was made and last changed.
+///
+/// # Errors
+/// When the database is away.
+pub async fn dates(sql: &mut Sql, template: TemplateId) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>> {
+    let row =
+        sqlx::query!("/* SELECT templates */ select created_at, updated_at from templates where id = $1", template.0)
+            .fetch_optional(&mut *sql)
+            .await?;
+    Ok(row.map(|row| (row.created_at, row.updated_at)))
+}

@@ -19,6 +19,8 @@ pub struct Story {
     names: HashMap<String, String>,
     stripped: Vec<String>,
     durations: bool,
+    /// The ids of the traces that are printed; all are, when there are none.
+    printed: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +48,12 @@ impl Story {
     /// Only the traces for which `chosen` holds; links to the others show `~?`.
     pub fn only(mut self, chosen: impl Fn(&Trace) -> bool) -> Story {
         self.traces.retain(|trace| chosen(trace));
+        self
+    }
+
+    /// Prints only the traces for which `chosen` holds; the others keep their labels, and links name them.
+    pub fn printing(mut self, chosen: impl Fn(&Trace) -> bool) -> Story {
+        self.printed = self.traces.iter().filter(|trace| chosen(trace)).map(|trace| trace.id.clone()).collect();
         self
     }
 
@@ -83,6 +91,9 @@ impl Story {
     pub fn text(&self) -> String {
         let mut lines = Vec::new();
         for (index, trace) in self.traces.iter().enumerate() {
+            if !self.printed.is_empty() && !self.printed.contains(&trace.id) {
+                continue;
+            }
             let mut of_trace = self.siblings(trace.roots.iter().collect(), 0, true);
             if let Some(first) = of_trace.first_mut() {
                 let rest = first.text.trim_start().to_owned();

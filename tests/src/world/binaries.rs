@@ -7,20 +7,18 @@ use std::sync::OnceLock;
 use anyhow::{Context as _, Result};
 use escargot::CargoBuild;
 
-use super::Service;
-
 /// The workspace's root.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
 
-/// Builds the whole workspace and answers where a service's binary is.
+/// Builds the whole workspace, if that was not done, and answers where a binary is.
 ///
 /// # Errors
 /// When it does not build.
-pub(super) fn path(service: Service) -> Result<&'static Path> {
+pub fn binary(name: &str) -> Result<&'static Path> {
     static BUILT: OnceLock<Result<HashMap<String, PathBuf>, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| build().map_err(|fault| format!("{fault:#}")));
     let paths = built.as_ref().map_err(|message| anyhow::anyhow!(message.clone()))?;
-    let path = paths.get(service.name()).with_context(|| format!("cargo built no {}", service.name()))?;
+    let path = paths.get(name).with_context(|| format!("cargo built no {name}"))?;
     Ok(path)
 }
 

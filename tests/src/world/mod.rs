@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
 
+pub use binaries::binary;
 pub use person::{Answer, Person, in_minutes};
 pub use service::{Running, Service, command};
 

@@ -152,7 +152,7 @@ impl Running {
 /// # Errors
 /// When the services do not build.
 pub fn command(service: Service, arguments: &[&str]) -> Result<Command> {
-    let mut command = Command::new(binaries::path(service)?);
+    let mut command = Command::new(binaries::binary(service.name())?);
     command.args(arguments).env_clear().kill_on_drop(true).stdin(Stdio::null());
     Ok(command)
 }

@@ -1,0 +1,92 @@
+//! What the caller may do in a guild at this moment, from the projection (PE-01 to PE-08).
+
+use shared::app::{Actor, Person};
+use shared::cache::projection::MemberView;
+use shared::domain::game::Face;
+use shared::domain::ids::{DiscordGuild, DiscordRole, GameId, GuildId};
+use shared::domain::permission::{Member, may_join};
+use shared::error::Refusal;
+use shared::store::games::{self, GameView};
+use shared::store::guilds::{self, Guild};
+use shared::telemetry::span;
+
+use crate::Api;
+use crate::problem::Problem;
+use crate::session::Caller;
+
+/// A member's rights in one guild.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    pub(crate) guild: GuildId,
+    pub(crate) discord: DiscordGuild,
+    pub(crate) member: Member,
+    pub(crate) view: MemberView,
+    pub(crate) manager: bool,
+}
+
+impl Access {
+    /// To a guild; who is no member gets the answer for a guild that does not exist (PE-01).
+    pub(crate) async fn to_guild(api: &Api, caller: &Caller, guild: GuildId) -> Result<(Self, Guild), Problem> {
+        let guild = guilds::by_id(&mut *api.sql().await?, guild).await?.ok_or(Refusal::NotFound)?;
+        let access = Self::evaluate(api, caller, (guild.id, guild.discord), &guild.manager_roles).await?;
+        Ok((access, guild))
+    }
+
+    /// To the guild of a game: the right is taken from the game's own guild (PE-07).
+    pub(crate) async fn to_game(api: &Api, caller: &Caller, game: GameId) -> Result<Self, Problem> {
+        let found = games::guild_of(&mut *api.sql().await?, game).await?;
+        let (guild, discord, managers) = found.ok_or(Refusal::NotFound)?;
+        Self::evaluate(api, caller, (guild, discord), &managers).await
+    }
+
+    /// Asks the projection afresh (PE-08).
+    pub(crate) async fn evaluate(
+        api: &Api,
+        caller: &Caller,
+        (guild, discord): (GuildId, DiscordGuild),
+        manager_roles: &[DiscordRole],
+    ) -> Result<Self, Problem> {
+        span::note("gamesched.guild.id", discord.to_string());
+        let standing = api.projection.standing(discord, caller.discord).await?.ok_or(Refusal::NotFound)?;
+        let roles = standing.member.roles.clone();
+        let member = Member::new(caller.user, discord, roles, standing.permissions, standing.owner);
+        let manager = member.is_manager(manager_roles);
+        Ok(Self { guild, discord, member, view: standing.member, manager })
+    }
+
+    /// The caller as actions know them.
+    pub(crate) fn actor(&self) -> Actor {
+        let person = Person::Known(self.member.user);
+        Actor { person, face: Face::Web, roles: self.member.roles().to_vec(), manager: self.manager }
+    }
+
+    /// Managers only (PE-20).
+    pub(crate) fn must_manage(&self) -> Result<(), Refusal> {
+        if self.manager { Ok(()) } else { Err(Refusal::Forbidden { need: "manage this server" }) }
+    }
+
+    /// Whether the caller runs a game (PE-17).
+    pub(crate) fn runs(&self, view: &GameView) -> bool {
+        self.manager || view.game.host == self.member.user
+    }
+
+    /// Hidden games are not there; seeing is wider than joining (PE-06, PE-11, PE-12).
+    pub(crate) fn must_see(&self, view: &GameView, now: chrono::DateTime<chrono::Utc>) -> Result<(), Refusal> {
+        if self.runs(view) {
+            return Ok(());
+        }
+        if view.game.is_hidden(now) {
+            return Err(Refusal::NotFound);
+        }
+        let plays = view.rows.iter().any(|(row, _)| row.who.user() == Some(self.member.user));
+        if plays || self.may_join(view) {
+            return Ok(());
+        }
+        Err(Refusal::Forbidden { need: "hold one of the player roles of this game" })
+    }
+
+    /// The player gate, for the caller (PE-06).
+    pub(crate) fn may_join(&self, view: &GameView) -> bool {
+        view.game.host == self.member.user || may_join(&view.game.player_roles, self.member.roles())
+    }
+}

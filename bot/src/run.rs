@@ -1,0 +1,141 @@
+//! The bot from its settings to its end: which tasks there are and what they share.
+
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail};
+use secrecy::ExposeSecret;
+use shared::amqp::consumer::{self, LinkState, Queue};
+use shared::amqp::{Broker, relay};
+use shared::app::App;
+use shared::cache::Cache;
+use shared::clock::Clock;
+use shared::daemon::{self, Notifier};
+use shared::discord::{Class, Discord};
+use shared::domain::ids::MessageId;
+use shared::service::{Process, awaiting, watch};
+use shared::store::Db;
+use tokio::sync::Notify;
+
+use crate::announcer::Announcer;
+use crate::budget::Budget;
+use crate::config::Settings;
+use crate::deliveries::Sender;
+use crate::gateway::{self, Access};
+use crate::retry::Breaker;
+use crate::standing::Standing;
+use crate::Bot;
+
+/// Connections of a replica.
+const CONNECTIONS: u32 = 12;
+/// Messages that are worked on at once.
+const PREFETCH: (u16, u16) = (64, 32);
+
+/// Runs the bot until it is asked to end, or until Discord refuses it for good.
+///
+/// # Errors
+/// When a setting cannot be used; the message names it.
+pub async fn run(settings: Settings, process: Process) -> anyhow::Result<()> {
+    let common = &settings.common;
+    process.health.serve(common.health_addr, &process.tasks, process.stop.clone()).await?;
+    let broker = Broker::new(common.amqp(), &common.namespace)?;
+    let bot = Arc::new(build(&settings, &process)?);
+    tasks(&bot, &process, &broker);
+    consumers(&bot, &process, &broker);
+    process.health.started();
+    let Some(shards) = shards(&bot).await? else { return Ok(()) };
+    let access = Access { token: settings.discord_token.clone(), url: settings.discord_gateway_url.clone(), shards };
+    gateway::run(Arc::clone(&bot), &access, process.tasks.tracker(), process.stop.clone()).await
+}
+
+fn build(settings: &Settings, process: &Process) -> anyhow::Result<Bot> {
+    let common = &settings.common;
+    let cache = Cache::open(settings.redis_url.expose_secret(), &common.namespace)?;
+    let app = App {
+        db: Db::open(common.database(), process.name, CONNECTIONS)?,
+        clock: Clock::system(),
+        hint: relay::Hint::default(),
+        notifier: Notifier::default(),
+    };
+    Ok(Bot {
+        app,
+        discord: Discord::new(&settings.discord_api_url, &settings.discord_token)
+            .map_err(|fault| anyhow!("DISCORD_API_URL: {fault:#}"))?,
+        budget: Budget::new(cache.clone()),
+        cache,
+        breaker: Breaker::default(),
+        standing: Standing::new(&process.health),
+        owner: format!("bot:{}", MessageId::new()),
+        frontend: settings.frontend_url.clone(),
+        stop: process.stop.clone(),
+    })
+}
+
+/// What the bot does beside Discord's events: telling others what it committed, and looking after what it needs.
+fn tasks(bot: &Arc<Bot>, process: &Process, broker: &Broker) {
+    let (shared, stop, broker) = (Arc::clone(bot), process.stop.clone(), broker.clone());
+    let link = LinkState::default();
+    process.tasks.run("relay", move || {
+        relay::run(shared.app.db.clone(), broker.clone(), shared.app.hint.clone(), link.clone(), stop.clone())
+    });
+    let (shared, stop) = (Arc::clone(bot), process.stop.clone());
+    process.tasks.run("notifier", move || shared.app.notifier.clone().run(shared.app.db.clone(), stop.clone()));
+    let (shared, stop, health) = (Arc::clone(bot), process.stop.clone(), process.health.clone());
+    process.tasks.run("watch database", move || {
+        let (db, stop, health) = (shared.app.db.clone(), stop.clone(), health.clone());
+        async move { watch(&health, "database", true, || db.ping(), stop).await }
+    });
+    let (shared, stop, health) = (Arc::clone(bot), process.stop.clone(), process.health.clone());
+    process.tasks.run("watch redis", move || {
+        let (cache, stop, health) = (shared.cache.clone(), stop.clone(), health.clone());
+        async move { watch(&health, "redis", true, async || Ok(cache.ping().await?), stop).await }
+    });
+}
+
+/// Announcements and direct messages: by message, and by the bot's own claims, hot while messages do not come.
+fn consumers(bot: &Arc<Bot>, process: &Process, broker: &Broker) {
+    let link = |name| LinkState::telling(process.health.check(name, true));
+    let (announcements, deliveries) = (link("announcements"), link("deliveries"));
+    let (announcer, sender) = (Arc::new(Announcer::new(Arc::clone(bot))), Arc::new(Sender::new(Arc::clone(bot))));
+
+    let (handler, state, stop, to) = (Arc::clone(&announcer), announcements.clone(), process.stop.clone(), broker.clone());
+    process.tasks.run("announcements", move || {
+        consumer::run(to.clone(), Queue::Announcements, PREFETCH.0, Arc::clone(&handler), state.clone(), stop.clone())
+    });
+    let (handler, state, stop, to) = (Arc::clone(&sender), deliveries.clone(), process.stop.clone(), broker.clone());
+    process.tasks.run("deliveries", move || {
+        consumer::run(to.clone(), Queue::Deliveries, PREFETCH.1, Arc::clone(&handler), state.clone(), stop.clone())
+    });
+
+    let stop = process.stop.clone();
+    process.tasks.run("announcements by claim", move || {
+        let (announcer, state, stop) = (Arc::clone(&announcer), announcements.clone(), stop.clone());
+        async move {
+            let look = || announcer.look();
+            daemon::run("announcements", look, Arc::new(Notify::new()), || !state.is_up(), stop).await;
+        }
+    });
+    let stop = process.stop.clone();
+    process.tasks.run("deliveries by claim", move || {
+        let (sender, state, stop) = (Arc::clone(&sender), deliveries.clone(), stop.clone());
+        async move {
+            let look = || sender.look();
+            daemon::run("deliveries", look, Arc::new(Notify::new()), || !state.is_up(), stop).await;
+        }
+    });
+}
+
+/// How many shards Discord wants; none when the process ends before it says.
+async fn shards(bot: &Bot) -> anyhow::Result<Option<u32>> {
+    let asked = || async {
+        match bot.discord.gateway().await {
+            Ok(gateway) => Ok(Some(gateway.shards)),
+            Err(failure) if failure.class == Class::Credential => Ok(None),
+            Err(failure) => Err(anyhow::Error::new(failure)),
+        }
+    };
+    match awaiting("asking Discord for its gateway", asked, &bot.stop).await {
+        None => Ok(None),
+        Some(Some(shards)) => Ok(Some(shards.max(1))),
+        Some(None) => bail!("DISCORD_TOKEN is refused by Discord: take the bot's present token"),
+    }
+}
