@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use http::HeaderValue;
 use reqwest::Url;
 use secrecy::SecretString;
+use shared::service::secret;
 
 use crate::seal::Keys;
 use crate::trace::Range;
@@ -23,6 +24,12 @@ pub struct Settings {
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl AsRef<shared::service::Settings> for Settings {
+    fn as_ref(&self) -> &shared::service::Settings {
+        &self.common
+    }
 }
 
 /// What `api` does besides serving.
@@ -47,8 +54,11 @@ pub struct Web {
     /// Where Discord may send people back to after they signed in, separated by commas.
     #[arg(long, env = "REDIRECT_URIS", value_delimiter = ',', default_value = "http://127.0.0.1:3000/auth/callback")]
     pub redirect_uris: Vec<Url>,
-    /// Seals Discord's tokens: 32 random bytes in base64. Old keys may follow after commas.
-    #[arg(long, env = "TOKEN_KEY", hide_env_values = true)]
+    /// Redis, for the projection of guilds, sessions at hand and rate windows
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_parser = secret(redis))]
+    pub redis_url: SecretString,
+    /// Seals Discord's tokens: 32 random bytes in base64. Old keys may follow after commas
+    #[arg(long, env = "TOKEN_KEY", hide_env_values = true, value_parser = secret(key))]
     pub token_key: SecretString,
     /// Peers that may speak for somebody else, as addresses or prefixes, separated by commas.
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', default_value = "127.0.0.0/8,::1")]
@@ -65,6 +75,15 @@ pub struct Web {
     /// Discord itself.
     #[arg(long, env = "DISCORD_API_URL", default_value = "https://discord.com")]
     pub discord_api_url: Url,
+}
+
+fn redis(url: &str) -> Result<(), String> {
+    let known = ["redis://", "rediss://"].iter().any(|scheme| url.starts_with(scheme));
+    if known { Ok(()) } else { Err("it must look like redis://user:password@host:port/0".to_owned()) }
+}
+
+fn key(text: &str) -> Result<(), String> {
+    Keys::read(&text.to_owned().into()).map(drop).map_err(|error| error.to_string())
 }
 
 impl Web {
@@ -122,10 +141,11 @@ pub(crate) mod tests {
 
     pub(crate) fn web() -> Web {
         let secret = "--discord-client-secret=hush";
+        let redis = "--redis-url=redis://127.0.0.1:6379";
         let key = "--token-key=AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
         let redirects = "--redirect-uris=https://play.example/auth/callback,http://127.0.0.1:3000/auth/callback";
         let frontend = "--frontend-url=https://play.example";
-        Only::try_parse_from(["api", "--discord-client-id=42", secret, key, redirects, frontend]).unwrap().web
+        Only::try_parse_from(["api", "--discord-client-id=42", secret, redis, key, redirects, frontend]).unwrap().web
     }
 
     #[test]

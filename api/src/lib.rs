@@ -14,6 +14,7 @@ mod mentions;
 mod once;
 pub mod problem;
 pub mod router;
+pub mod run;
 pub mod seal;
 pub mod serve;
 mod session;

@@ -253,12 +253,6 @@ impl From<anyhow::Error> for Problem {
     }
 }
 
-impl From<sqlx_error::Error> for Problem {
-    fn from(error: sqlx_error::Error) -> Self {
-        Error::from(error).into()
-    }
-}
-
 /// Redis cannot be asked, and what was asked has no other source (GE-22).
 impl From<cache::Away> for Problem {
     fn from(away: cache::Away) -> Self {

@@ -29,7 +29,7 @@ impl Keys {
     /// Reads keys of 32 bytes in base64, separated by commas, the active one first.
     ///
     /// # Errors
-    /// When one is malformed, short or a placeholder; the message names the variable and not the value.
+    /// When one is malformed, short or a placeholder; the message does not tell it.
     pub fn read(text: &SecretString) -> anyhow::Result<Self> {
         let keys = text.expose_secret().split(',').map(str::trim).map(key).collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Self(keys))
@@ -64,16 +64,16 @@ impl Keys {
 
 fn key(text: &str) -> anyhow::Result<([u8; KEY_ID], XChaCha20Poly1305)> {
     let bytes = BASE64_STANDARD.decode(text).ok().filter(|bytes| bytes.len() == 32);
-    let Some(bytes) = bytes else { anyhow::bail!("TOKEN_KEY must be 32 random bytes in base64") };
+    let Some(bytes) = bytes else { anyhow::bail!("it must be 32 random bytes in base64") };
     let mut distinct = bytes.clone();
     distinct.sort_unstable();
     distinct.dedup();
     if distinct.len() < DISTINCT_BYTES {
-        anyhow::bail!("TOKEN_KEY is a placeholder; make one of 32 random bytes");
+        anyhow::bail!("it is a placeholder: make one of 32 random bytes");
     }
     let mut id = [0; KEY_ID];
     id.copy_from_slice(&sha256(&bytes)[..KEY_ID]);
-    let key = Key::try_from(bytes.as_slice()).map_err(|_| anyhow::anyhow!("TOKEN_KEY must be 32 bytes"))?;
+    let key = Key::try_from(bytes.as_slice()).map_err(|_| anyhow::anyhow!("it must be 32 bytes"))?;
     Ok((id, XChaCha20Poly1305::new(&key)))
 }
 
@@ -144,10 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn a_short_or_placeholder_key_is_refused_by_the_name_of_its_variable_and_not_told() {
+    fn a_short_or_placeholder_key_is_refused_and_not_told() {
         for bad in ["", "changeme", "c2hvcnQ=", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="] {
             let told = Keys::read(&bad.to_owned().into()).unwrap_err().to_string();
-            assert!(told.starts_with("TOKEN_KEY"), "{told}");
+            assert!(told.starts_with("it "), "{told}");
             assert!(bad.is_empty() || !told.contains(bad), "{told}");
         }
     }

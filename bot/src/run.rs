@@ -36,7 +36,7 @@ const PREFETCH: (u16, u16) = (64, 32);
 /// When a setting cannot be used; the message names it.
 pub async fn run(settings: Settings, process: Process) -> anyhow::Result<()> {
     let common = &settings.common;
-    process.health.serve(common.health_addr, &process.tasks, process.stop.clone()).await?;
+    process.health.serve(common.health_addr).await?;
     let broker = Broker::new(common.amqp(), &common.namespace)?;
     let bot = Arc::new(build(&settings, &process)?);
     tasks(&bot, &process, &broker);

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use http::{HeaderMap, Method, Request, Response, Version};
-use opentelemetry::trace::TraceContextExt;
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::KeyValue;
 
 use super::carry::{self, Headers, Place};
 use super::instruments;
@@ -56,11 +55,6 @@ where
     measured.end(status);
     span.end();
     response
-}
-
-/// Adds to the span of the request that is being served, from an extractor or a handler.
-pub fn note(key: &'static str, value: impl Into<opentelemetry::Value>) {
-    Context::current().span().set_attribute(KeyValue::new(key, value));
 }
 
 fn start<B>(request: &Request<B>, known: &Known) -> Span {

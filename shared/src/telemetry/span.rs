@@ -118,6 +118,11 @@ pub async fn run<T>(span: Span, future: impl Future<Output = T>, mark: impl FnOn
     result
 }
 
+/// Adds to the current span, from an extractor, a handler or an action.
+pub fn note(key: &'static str, value: impl Into<opentelemetry::Value>) {
+    Context::map_current(|context| context.span().set_attribute(KeyValue::new(key, value)));
+}
+
 /// Runs a future without any span around it, so that what it does is not told.
 pub fn silent<F: Future>(future: F) -> Inside<F> {
     Inside { future, context: Context::new() }

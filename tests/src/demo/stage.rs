@@ -113,8 +113,8 @@ impl<'world> Stage<'world> {
 /// Whether every expected span is among the new traces, and those are whole.
 fn complete(received: &Received, seen: &[String], expected: &[&str], prefix: &str) -> bool {
     let new: Vec<Span> = received.spans.iter().filter(|span| !seen.contains(&span.trace_id)).cloned().collect();
-    let named = |name: &&str| new.iter().any(|span| span.name.replace(prefix, "") == **name);
-    expected.iter().all(|name| named(&name)) && gather(&new).iter().all(Trace::whole)
+    let named = |name: &str| new.iter().any(|span| span.name.replace(prefix, "") == name);
+    expected.iter().all(|name| named(name)) && gather(&new).iter().all(Trace::whole)
 }
 
 fn print_scene(number: usize, title: &str, scene: &Scene) {

@@ -69,7 +69,6 @@ impl Person {
     }
 
     /// A request with this person's cookies.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = self.http.request(method, format!("{}{path}", self.api));

@@ -1,0 +1,75 @@
+//! What the process does: serve until it is stopped, or prepare what it needs and end.
+
+use std::io::Write as _;
+
+use secrecy::ExposeSecret as _;
+use shared::amqp::{Broker, relay};
+use shared::app::App;
+use shared::cache::Cache;
+use shared::clock::Clock;
+use shared::daemon::Notifier;
+use shared::discord::oauth::OAuth;
+use shared::service::{self, Process, watch};
+use shared::store::Db;
+use shared::worker;
+
+use crate::Api;
+use crate::config::{Command, Settings};
+use crate::router::router;
+use crate::serve::serve;
+
+/// Connections to the database of one process (reliability.md 9.3).
+const CONNECTIONS: u32 = 16;
+
+/// Runs until the process stops, or until what was asked for is done.
+///
+/// # Errors
+/// When a setting cannot be used, an address is taken, or `init` does not succeed.
+pub async fn run(settings: Settings, process: Process) -> anyhow::Result<()> {
+    let db = Db::open(settings.common.database(), process.name, CONNECTIONS)?;
+    let broker = Broker::new(settings.common.amqp(), &settings.common.namespace)?;
+    match settings.command {
+        Some(Command::Init) => init(&db, &broker).await,
+        None => stay(settings, process, db, broker).await,
+    }
+}
+
+/// Safe to repeat: what is there already stays.
+async fn init(db: &Db, broker: &Broker) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    db.migrate().await?;
+    writeln!(out, "the database has the schema of this release")?;
+    broker.declare().await?;
+    writeln!(out, "the exchange {} and its queues are declared", broker.names().exchange())?;
+    Ok(())
+}
+
+async fn stay(settings: Settings, process: Process, db: Db, broker: Broker) -> anyhow::Result<()> {
+    let Settings { common, web, .. } = settings;
+    let cache = Cache::open(web.redis_url.expose_secret(), &common.namespace)?;
+    let oauth = OAuth::new(web.discord_api_url.as_str(), &web.discord_client_id, web.discord_client_secret.clone())?;
+    let app = App { db, clock: Clock::system(), hint: relay::Hint::default(), notifier: Notifier::default() };
+    let address = web.api_addr;
+    if !web.cookie_secure {
+        tracing::warn!("COOKIE_SECURE is off: sessions travel in the clear, which is for development only");
+    }
+    let api = Api::new(app.clone(), cache.clone(), oauth, web)?;
+    process.health.serve(common.health_addr, &process.tasks, process.stop.clone()).await?;
+    worker::serve(&app, broker, &process);
+    process.tasks.run("redis", {
+        let (health, stop) = (process.health.clone(), process.stop.clone());
+        move || {
+            let (cache, health, stop) = (cache.clone(), health.clone(), stop.clone());
+            async move { watch(&health, "redis", true, || ping(&cache), stop).await }
+        }
+    });
+    let listener = service::bind("API_ADDR", address).await?;
+    tracing::info!("listening on {address}");
+    process.health.started();
+    serve(listener, router(api), process.stop).await;
+    Ok(())
+}
+
+async fn ping(cache: &Cache) -> anyhow::Result<()> {
+    Ok(cache.ping().await?)
+}
