@@ -1,6 +1,6 @@
 //! Documents keep their word: what they name is there.
 
-use super::project::{absent, exists, files};
+use super::project::{absent, exists, files, read};
 
 /// Where a path in the text begins, if it is one of ours.
 const TOPS: [&str; 12] = [
@@ -29,6 +29,16 @@ fn every_path_in_a_document_leads_somewhere() {
     });
     let lost = named.filter(|(_, path)| !exists(path));
     absent(lost.map(|(finding, _)| finding), "name what is there now");
+}
+
+#[test]
+fn every_invariant_that_is_written_down_has_its_test() {
+    let tests: String =
+        files().into_iter().filter(|file| file.is_in(&["tests/tests/tidy/"])).map(|file| file.text).collect();
+    let architecture = read("ARCHITECTURE.md");
+    let named = architecture.text.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() > 2);
+    let missing = named.filter(|name| !tests.contains(&format!("fn {name}() {{")));
+    absent(missing.map(str::to_owned), "ARCHITECTURE.md promises a test that is not in tests/tests/tidy");
 }
 
 #[test]
