@@ -25,7 +25,7 @@ fn nothing_is_left_for_later() {
     // Written apart, or this file would find itself.
     let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("unimple", "mented!"), concat!("to", "do!(")];
     let here = files().into_iter().filter(|file| !file.is_in(&["Cargo.lock"]));
-    absent(here.flat_map(|file| file.mentions(&marks)), "do it now, or write an issue");
+    absent(here.flat_map(|file| file.says(&marks)), "do it now, or write an issue");
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn nothing_names_a_place_of_one_machine() {
         concat!("/wo", "rk/"),
     ];
     let advice = "ask the system for the directory (std::env::temp_dir, mktemp -d), or make the path relative";
-    absent(files().into_iter().flat_map(|file| file.mentions(&places)), advice);
+    absent(files().into_iter().flat_map(|file| file.says(&places)), advice);
 }
 
 #[test]

@@ -26,10 +26,18 @@ impl File {
 
     /// Where one of these words stands in the code, as `file:line: word`.
     pub(super) fn mentions(&self, words: &[&str]) -> Vec<String> {
-        let found = |(number, line): (usize, &str)| {
-            words.iter().find(|word| line.contains(**word)).map(|word| format!("{}:{number}: {word}", self.path))
-        };
-        self.code().filter_map(found).collect()
+        self.code().filter_map(|line| self.finding(line, words)).collect()
+    }
+
+    /// The same in all of the text, comments included.
+    pub(super) fn says(&self, words: &[&str]) -> Vec<String> {
+        let lines = self.text.lines().enumerate().map(|(index, line)| (index + 1, line));
+        lines.filter_map(|line| self.finding(line, words)).collect()
+    }
+
+    fn finding(&self, (number, line): (usize, &str), words: &[&str]) -> Option<String> {
+        let word = words.iter().find(|word| line.contains(**word))?;
+        Some(format!("{}:{number}: {word}", self.path))
     }
 }
 
