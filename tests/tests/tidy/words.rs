@@ -93,6 +93,13 @@ fn only_the_cache_holds_a_client_of_redis() {
 }
 
 #[test]
+fn only_the_edge_to_discord_holds_an_http_client() {
+    let others = production().into_iter().filter(|file| !file.is_in(&["shared/src/discord/"]));
+    let words = ["reqwest::Client", "reqwest::get", "twilight_http::Client", "twilight_http::client"];
+    absent(others.flat_map(|file| file.mentions(&words)), "add the call to shared/src/discord: one span, one time-out");
+}
+
+#[test]
 fn the_product_does_not_know_its_simulator() {
     let mentions = production().into_iter().flat_map(|file| file.mentions(&["simulator", "Simulator"]));
     absent(mentions, "only base URLs differ between Discord and the simulator");
