@@ -8,7 +8,7 @@ use shared::domain::permission::{Member, may_join};
 use shared::error::Refusal;
 use shared::store::games::{self, GameView};
 use shared::store::guilds::{self, Guild};
-use shared::telemetry::http::note;
+use shared::telemetry::span::note;
 
 use crate::Api;
 use crate::problem::Problem;

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use shared::domain::form::FieldError;
 use shared::domain::ids::{GameId, GuildId, TemplateId};
 use shared::error::Refusal;
-use shared::telemetry::http::note;
+use shared::telemetry::span::note;
 
 use crate::problem::Problem;
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::domain::ids::{DiscordUser, UserId};
 use shared::error::Refusal;
 use shared::store::sessions::{self, Hash, Session};
-use shared::telemetry::http::note;
+use shared::telemetry::span::note;
 
 use crate::Api;
 use crate::problem::Problem;

@@ -17,7 +17,7 @@ use shared::domain::ids::GameId;
 use shared::error::Refusal;
 use shared::store::games::{self, GameView};
 use shared::store::{people, templates};
-use shared::telemetry::http::note;
+use shared::telemetry::span::note;
 use utoipa::ToSchema;
 
 use crate::Api;
