@@ -15,13 +15,14 @@ use shared::events::Event;
 use shared::store::announcements::{self, Claimed, End, Rendered};
 use shared::store::{fault, games};
 use shared::telemetry::span::note;
+use shared::telemetry::job::Job;
 use shared::telemetry::{Attribute, instruments};
 use tracing::{error, info, warn};
 
 use crate::Bot;
 use crate::budget::Channels;
 use crate::history::{self, Found};
-use crate::job::Job;
+use crate::job;
 use crate::lease::{AT_ONCE, BATCH, Lease, cause, rows};
 use crate::render::board::{self, Occasion};
 use crate::{boards, retry};
@@ -90,17 +91,16 @@ impl Announcer {
         }
         let lease = Lease::begin();
         let Ok(Some(turn)) = self.claim(row.game).await else { return false };
-        let job = Job {
-            kind: "announcement",
-            span: "job announcement",
+        let won = Job {
+            kind: "announcement".into(),
             id: row.game.to_string(),
             game: Some(row.game.to_string()),
             attempt: turn.attempts,
             due_at: row.due_at,
             lateness: row.lateness,
-            trace_context: row.trace_context,
+            cause: row.trace_context,
         };
-        job.run(self.converge(turn, lease)).await;
+        won.run(self.converge(turn, lease), job::told).await;
         true
     }
 
@@ -239,7 +239,10 @@ impl Announcer {
                 Ended::Parked
             }
             End::Parked(reason) => {
-                let labels = [Attribute::new("gamesched.source", "announcement"), Attribute::new("gamesched.parked.reason", "poison")];
+                let labels = [
+                    Attribute::new("gamesched.source", "announcement"),
+                    Attribute::new("gamesched.parked.reason", "poison"),
+                ];
                 instruments::get().parked_added.add(1, &labels);
                 error!(gamesched.game.id = %game, "the announcement of game {game} is parked: {reason}");
                 Ended::Parked
@@ -273,7 +276,8 @@ fn lost() {
 
 fn has_button(message: &Value, custom_id: &str) -> bool {
     let rows = message["components"].as_array().into_iter().flatten();
-    rows.flat_map(|row| row["components"].as_array().into_iter().flatten()).any(|button| button["custom_id"] == custom_id)
+    rows.flat_map(|row| row["components"].as_array().into_iter().flatten())
+        .any(|button| button["custom_id"] == custom_id)
 }
 
 /// What a failed edit means: repeating it does no harm.

@@ -5,9 +5,10 @@ use shared::service::{self, secret};
 
 /// Posts and edits announcements, sends direct messages, answers buttons, and keeps the projection of guilds.
 #[derive(Debug, clap::Parser)]
-#[command(name = "bot", version, about)]
+#[command(name = "bot", version)]
+#[group(skip)] // its name would clash with that of the flattened settings
 pub struct Settings {
-    /// What every service is told.
+    #[expect(missing_docs, reason = "described where they are defined")]
     #[command(flatten)]
     pub common: service::Settings,
     /// Redis, for the projection of guilds and for the budget of calls that replicas share.

@@ -17,12 +17,13 @@ use shared::events::Event;
 use shared::store::deliveries::{self, Claimed, End};
 use shared::store::fault;
 use shared::telemetry::span::note;
+use shared::telemetry::job::Job;
 use shared::telemetry::{Attribute, instruments};
 use tracing::{error, warn};
 
 use crate::Bot;
 use crate::history::{self, Found};
-use crate::job::Job;
+use crate::job;
 use crate::lease::{AT_ONCE, BATCH, Lease, cause, rows};
 use crate::render::letter::{self, Letter};
 use crate::{boards, retry};
@@ -75,17 +76,16 @@ impl Sender {
         }
         let lease = Lease::begin();
         let Ok(Some(turn)) = self.claim(row.id).await else { return false };
-        let job = Job {
-            kind: "delivery",
-            span: "job delivery",
+        let won = Job {
+            kind: "delivery".into(),
             id: row.id.to_string(),
             game: turn.game.map(|game| game.to_string()),
             attempt: turn.attempts,
             due_at: row.due_at,
             lateness: row.lateness,
-            trace_context: row.trace_context,
+            cause: row.trace_context,
         };
-        job.run(self.send(turn, lease)).await;
+        won.run(self.send(turn, lease), job::told).await;
         true
     }
 
@@ -149,12 +149,12 @@ impl Sender {
     }
 
     async fn search(&self, turn: &Claimed, channel: DiscordChannel) -> std::result::Result<Found, Failure> {
-        let marker = letter::marker(&turn.nonce);
+        let marker = letter::marker(mark(turn));
         history::find(&self.bot.discord, channel, turn.first_attempt_at, |message| has_marker(message, &marker)).await
     }
 
     async fn post(&self, turn: &Claimed, channel: DiscordChannel, letter: &Letter, lease: &Lease) -> End {
-        let mut body = letter::render(letter, &turn.nonce);
+        let mut body = letter::render(letter, mark(turn));
         body["nonce"] = json!(turn.nonce);
         body["enforce_nonce"] = json!(true);
         let Some(deadline) = lease.call() else { return End::Released };
@@ -202,6 +202,12 @@ fn content(turn: &Claimed, now: chrono::DateTime<chrono::Utc>, frontend: Option<
     Some(Letter::of(notice, &facts, boards::page(frontend, facts.game), notice.late_mark(due_at, now)))
 }
 
+/// What tells a message from every other of ours: the end of its nonce. The beginning is the time, which all letters
+/// of one moment share.
+fn mark(turn: &Claimed) -> &str {
+    turn.nonce.get(turn.nonce.len().saturating_sub(8)..).unwrap_or(&turn.nonce)
+}
+
 fn has_marker(message: &Value, marker: &str) -> bool {
     let embeds = message["embeds"].as_array().into_iter().flatten();
     let mut footers = embeds.filter_map(|embed| embed["footer"]["text"].as_str());
@@ -230,7 +236,9 @@ fn search_failed(turn: &Claimed, failure: &Failure) -> End {
     match failure.class {
         Class::Permanent | Class::Poison => End::NoProof,
         _ if turn.attempts > turn.park_after => End::NoProof,
-        _ => End::Retry(failure.retry_after.map_or_else(|| retry::back_off(turn.attempts), retry::told), cause(failure)),
+        _ => {
+            End::Retry(failure.retry_after.map_or_else(|| retry::back_off(turn.attempts), retry::told), cause(failure))
+        }
     }
 }
 
@@ -239,9 +247,7 @@ fn certain(turn: &Claimed, failure: &Failure) -> End {
     match failure.class {
         Class::Wait => End::Wait(retry::told(failure.retry_after.unwrap_or(Duration::from_secs(5))), cause(failure)),
         Class::WaitLong => End::Wait(retry::told(failure.retry_after.unwrap_or(MINUTES)), cause(failure)),
-        Class::Permanent => {
-            End::Failed(failure.code.and_then(|code| i32::try_from(code).ok()).unwrap_or_default())
-        }
+        Class::Permanent => End::Failed(failure.code.and_then(|code| i32::try_from(code).ok()).unwrap_or_default()),
         Class::Credential => End::Wait(retry::trial(), cause(failure)),
         Class::Poison => End::Parked("poison"),
         Class::Done | Class::Retry | Class::Unknown => End::Retry(retry::back_off(turn.attempts), cause(failure)),

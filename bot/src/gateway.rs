@@ -52,9 +52,10 @@ pub async fn run(bot: Arc<Bot>, access: &Access, tasks: &TaskTracker, stop: Canc
     if let Some(url) = &access.url {
         config = config.proxy_url(url.clone());
     }
-    let shards = twilight_gateway::create_iterator(0..access.shards, access.shards, config.build(), |_, config| {
-        config.build()
-    });
+    // The copies share one queue, so that the shards identify one after the other.
+    let config = config.build();
+    let ids = (0..access.shards).map(|shard| ShardId::new(shard, access.shards));
+    let shards = ids.map(|id| Shard::with_config(id, config.clone()));
     let running = shards.map(|shard| one(Arc::clone(&bot), shard, tasks, stop.clone()));
     futures_util::future::try_join_all(running).await?;
     Ok(())
@@ -187,7 +188,9 @@ fn wanted() -> EventTypeFlags {
 /// Close codes after which nothing but a person can help.
 fn refused(code: Option<u16>) -> anyhow::Result<()> {
     match code.map(CloseCode::try_from) {
-        Some(Ok(CloseCode::AuthenticationFailed)) => bail!("DISCORD_TOKEN is refused by Discord: take the bot's present token"),
+        Some(Ok(CloseCode::AuthenticationFailed)) => {
+            bail!("DISCORD_TOKEN is refused by Discord: take the bot's present token")
+        }
         Some(Ok(CloseCode::DisallowedIntents)) => bail!(
             "Discord refuses an intent: turn on \"Server Members Intent\" for the bot in Discord's developer portal"
         ),

@@ -194,7 +194,9 @@ fn control(interaction: &Interaction) -> Control {
 fn named(interaction: &Interaction, control: Control) -> Named {
     let named = |kind, name, span| Named { kind, name, span };
     match (interaction.kind, control) {
-        (InteractionType::MessageComponent, Control::Join(_)) => named("component", "join", "interaction component join"),
+        (InteractionType::MessageComponent, Control::Join(_)) => {
+            named("component", "join", "interaction component join")
+        }
         (InteractionType::MessageComponent, Control::Leave(_)) => {
             named("component", "leave", "interaction component leave")
         }

@@ -14,8 +14,10 @@ use shared::discord::{Class, Discord};
 use shared::domain::ids::MessageId;
 use shared::service::{Process, awaiting, watch};
 use shared::store::Db;
+use shared::worker;
 use tokio::sync::Notify;
 
+use crate::Bot;
 use crate::announcer::Announcer;
 use crate::budget::Budget;
 use crate::config::Settings;
@@ -23,7 +25,6 @@ use crate::deliveries::Sender;
 use crate::gateway::{self, Access};
 use crate::retry::Breaker;
 use crate::standing::Standing;
-use crate::Bot;
 
 /// Connections of a replica.
 const CONNECTIONS: u32 = 12;
@@ -39,7 +40,8 @@ pub async fn run(settings: Settings, process: Process) -> anyhow::Result<()> {
     process.health.serve(common.health_addr).await?;
     let broker = Broker::new(common.amqp(), &common.namespace)?;
     let bot = Arc::new(build(&settings, &process)?);
-    tasks(&bot, &process, &broker);
+    worker::serve(&bot.app, broker.clone(), &process);
+    redis(&bot, &process);
     consumers(&bot, &process, &broker);
     process.health.started();
     let Some(shards) = shards(&bot).await? else { return Ok(()) };
@@ -70,24 +72,12 @@ fn build(settings: &Settings, process: &Process) -> anyhow::Result<Bot> {
     })
 }
 
-/// What the bot does beside Discord's events: telling others what it committed, and looking after what it needs.
-fn tasks(bot: &Arc<Bot>, process: &Process, broker: &Broker) {
-    let (shared, stop, broker) = (Arc::clone(bot), process.stop.clone(), broker.clone());
-    let link = LinkState::default();
-    process.tasks.run("relay", move || {
-        relay::run(shared.app.db.clone(), broker.clone(), shared.app.hint.clone(), link.clone(), stop.clone())
-    });
-    let (shared, stop) = (Arc::clone(bot), process.stop.clone());
-    process.tasks.run("notifier", move || shared.app.notifier.clone().run(shared.app.db.clone(), stop.clone()));
-    let (shared, stop, health) = (Arc::clone(bot), process.stop.clone(), process.health.clone());
-    process.tasks.run("watch database", move || {
-        let (db, stop, health) = (shared.app.db.clone(), stop.clone(), health.clone());
-        async move { watch(&health, "database", true, || db.ping(), stop).await }
-    });
-    let (shared, stop, health) = (Arc::clone(bot), process.stop.clone(), process.health.clone());
-    process.tasks.run("watch redis", move || {
-        let (cache, stop, health) = (shared.cache.clone(), stop.clone(), health.clone());
-        async move { watch(&health, "redis", true, async || Ok(cache.ping().await?), stop).await }
+/// Says in health whether Redis is there; nothing else waits for it.
+fn redis(bot: &Arc<Bot>, process: &Process) {
+    let (bot, stop, health) = (Arc::clone(bot), process.stop.clone(), process.health.clone());
+    process.tasks.run("redis", move || {
+        let (cache, stop, health) = (bot.cache.clone(), stop.clone(), health.clone());
+        async move { watch(&health, "redis", true, || async { Ok(cache.ping().await?) }, stop).await }
     });
 }
 
@@ -97,7 +87,8 @@ fn consumers(bot: &Arc<Bot>, process: &Process, broker: &Broker) {
     let (announcements, deliveries) = (link("announcements"), link("deliveries"));
     let (announcer, sender) = (Arc::new(Announcer::new(Arc::clone(bot))), Arc::new(Sender::new(Arc::clone(bot))));
 
-    let (handler, state, stop, to) = (Arc::clone(&announcer), announcements.clone(), process.stop.clone(), broker.clone());
+    let (handler, state, stop, to) =
+        (Arc::clone(&announcer), announcements.clone(), process.stop.clone(), broker.clone());
     process.tasks.run("announcements", move || {
         consumer::run(to.clone(), Queue::Announcements, PREFETCH.0, Arc::clone(&handler), state.clone(), stop.clone())
     });

@@ -1,12 +1,13 @@
 //! What each gateway event changes: first in memory, then where it is read.
 
+use futures_util::future::BoxFuture;
 use shared::cache::Away;
 use shared::cache::projection::MemberView;
 use shared::domain::ids::{DiscordChannel, DiscordGuild, DiscordRole, DiscordUser};
 use tracing::info;
 use twilight_gateway::Event;
 use twilight_model::channel::Channel;
-use twilight_model::gateway::payload::incoming::{GuildCreate, MemberChunk, Ready};
+use twilight_model::gateway::payload::incoming::{GuildCreate, GuildEmojisUpdate, MemberChunk, Ready};
 use twilight_model::gateway::payload::outgoing::RequestGuildMembers;
 use twilight_model::guild::{PartialGuild, Role};
 
@@ -40,56 +41,63 @@ impl Keeper {
         )
     }
 
-    pub(super) async fn apply(&mut self, event: Event) {
+    /// Each change is boxed: together, in one frame, they would not fit on a thread's stack.
+    pub(super) fn apply(&mut self, event: Event) -> BoxFuture<'_, ()> {
         match event {
-            Event::Ready(ready) => self.ready(&ready).await,
+            Event::Ready(ready) => Box::pin(self.ready(ready)),
             Event::GuildCreate(guild) => match *guild {
-                GuildCreate::Available(guild) => self.arrived(Guild::of(guild)).await,
-                GuildCreate::Unavailable(guild) => self.unavailable(guild.id).await,
+                GuildCreate::Available(guild) => Box::pin(self.arrived(Guild::of(guild))),
+                GuildCreate::Unavailable(guild) => Box::pin(self.unavailable(guild.id)),
             },
-            Event::UnavailableGuild(guild) => self.unavailable(guild.id).await,
-            Event::GuildDelete(guild) if guild.unavailable == Some(true) => self.unavailable(guild.id).await,
-            Event::GuildDelete(guild) => {
-                self.guilds.remove(&guild.id);
-                info!(gamesched.guild.id = %guild.id, "left guild {}", guild.id);
-                self.depart(guild.id).await;
-            }
-            Event::GuildUpdate(told) => self.renamed(&told.0).await,
-            Event::GuildEmojisUpdate(told) => {
-                let Some(guild) = self.guilds.get_mut(&told.guild_id) else { return };
-                guild.emojis = told.emojis.iter().map(emoji).collect();
-                let emojis = guild.emojis.clone();
-                let written = self.projection.put_emojis(told.guild_id, &emojis).await;
-                self.written(told.guild_id, written);
-            }
-            Event::MemberChunk(chunk) => self.chunk(&chunk).await,
-            Event::MemberAdd(told) => self.put_member(told.guild_id, member(&told.member)).await,
+            Event::UnavailableGuild(guild) => Box::pin(self.unavailable(guild.id)),
+            Event::GuildDelete(guild) if guild.unavailable == Some(true) => Box::pin(self.unavailable(guild.id)),
+            Event::GuildDelete(guild) => Box::pin(self.left(guild.id)),
+            Event::GuildUpdate(told) => Box::pin(self.renamed(told.0)),
+            Event::GuildEmojisUpdate(told) => Box::pin(self.put_emojis(told)),
+            Event::MemberChunk(chunk) => Box::pin(self.chunk(chunk)),
+            Event::MemberAdd(told) => Box::pin(self.put_member(told.guild_id, member(&told.member))),
             Event::MemberUpdate(told) => {
-                self.put_member(told.guild_id, person(&told.user, told.nick, told.roles)).await;
+                Box::pin(self.put_member(told.guild_id, person(&told.user, told.nick, told.roles)))
             }
-            Event::MemberRemove(told) => self.remove_member(told.guild_id, told.user.id).await,
-            Event::RoleCreate(told) => self.put_role(told.guild_id, &told.role).await,
-            Event::RoleUpdate(told) => self.put_role(told.guild_id, &told.role).await,
-            Event::RoleDelete(told) => self.remove_role(told.guild_id, told.role_id).await,
-            Event::ChannelCreate(told) => self.put_channel(told.0).await,
-            Event::ChannelUpdate(told) => self.put_channel(told.0).await,
-            Event::ThreadCreate(told) => self.put_channel(told.0).await,
-            Event::ThreadUpdate(told) => self.put_channel(told.0).await,
-            Event::ChannelDelete(told) => self.remove_channel(told.0.guild_id, told.0.id).await,
-            Event::ThreadDelete(told) => self.remove_channel(Some(told.guild_id), told.id).await,
-            _ => {}
+            Event::MemberRemove(told) => Box::pin(self.remove_member(told.guild_id, told.user.id)),
+            Event::RoleCreate(told) => Box::pin(self.put_role(told.guild_id, told.role)),
+            Event::RoleUpdate(told) => Box::pin(self.put_role(told.guild_id, told.role)),
+            Event::RoleDelete(told) => Box::pin(self.remove_role(told.guild_id, told.role_id)),
+            Event::ChannelCreate(told) => Box::pin(self.put_channel(told.0)),
+            Event::ChannelUpdate(told) => Box::pin(self.put_channel(told.0)),
+            Event::ThreadCreate(told) => Box::pin(self.put_channel(told.0)),
+            Event::ThreadUpdate(told) => Box::pin(self.put_channel(told.0)),
+            Event::ChannelDelete(told) => Box::pin(self.remove_channel(told.0.guild_id, told.0.id)),
+            Event::ThreadDelete(told) => Box::pin(self.remove_channel(Some(told.guild_id), told.id)),
+            _ => Box::pin(std::future::ready(())),
         }
     }
 
     /// A new session: what Redis knows is stale until every guild came again (GU-08).
-    async fn ready(&mut self, ready: &Ready) {
+    async fn ready(&mut self, ready: Ready) {
         self.me = Some(ready.user.id);
         self.guilds.clear();
+        self.since = std::time::Instant::now();
         self.expected = ready.guilds.iter().map(|guild| guild.id).collect();
         (self.unidentified, self.unsettled) = (true, true);
         // Away: tried again with the first guild.
         let _ = self.identify().await;
+        // The first beat is not waited for: without one, readers take nothing as fresh.
+        let _ = self.projection.beat(self.shard, self.shards).await;
         self.settle_shard().await;
+    }
+
+    async fn left(&mut self, id: DiscordGuild) {
+        self.guilds.remove(&id);
+        info!(gamesched.guild.id = %id, "left guild {id}");
+        self.depart(id).await;
+    }
+
+    async fn put_emojis(&mut self, told: GuildEmojisUpdate) {
+        let Some(guild) = self.guilds.get_mut(&told.guild_id) else { return };
+        guild.emojis = told.emojis.iter().map(emoji).collect();
+        let written = self.projection.put_emojis(told.guild_id, &guild.emojis).await;
+        self.written(told.guild_id, written);
     }
 
     async fn arrived(&mut self, guild: Guild) {
@@ -113,16 +121,16 @@ impl Keeper {
         self.settle_shard().await;
     }
 
-    async fn renamed(&mut self, told: &PartialGuild) {
+    async fn renamed(&mut self, told: PartialGuild) {
         let Some(guild) = self.guilds.get_mut(&told.id) else { return };
-        guild.update(told);
+        guild.update(&told);
         let card = guild.card.clone();
         let written = self.projection.put_card(told.id, &card).await;
         self.written(told.id, written);
         self.settle(told.id).await;
     }
 
-    async fn chunk(&mut self, chunk: &MemberChunk) {
+    async fn chunk(&mut self, chunk: MemberChunk) {
         let Some(guild) = self.guilds.get_mut(&chunk.guild_id) else { return };
         guild.members.extend(chunk.members.iter().map(member).map(|member| (member.id, member)));
         if chunk.chunk_index + 1 == chunk.chunk_count {
@@ -148,9 +156,9 @@ impl Keeper {
         self.written(id, written);
     }
 
-    async fn put_role(&mut self, id: DiscordGuild, told: &Role) {
+    async fn put_role(&mut self, id: DiscordGuild, told: Role) {
         let Some(guild) = self.guilds.get_mut(&id) else { return };
-        let role = role(told);
+        let role = role(&told);
         guild.roles.insert(role.id, role.clone());
         let written = self.projection.put_role(id, &role).await;
         self.written(id, written);

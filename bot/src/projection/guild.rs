@@ -158,7 +158,7 @@ pub(super) fn role(role: &Role) -> RoleView {
     RoleView {
         id: role.id,
         name: role.name.clone(),
-        color: role.color,
+        color: role.colors.primary_color,
         position: role.position,
         managed: role.managed,
         permissions: role.permissions.bits(),

@@ -8,8 +8,9 @@ mod usable;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use shared::cache::projection::{Beat, Projection};
 use shared::domain::ids::{DiscordGuild, DiscordUser};
 use shared::error::{self, Result};
@@ -41,6 +42,8 @@ pub(crate) struct Keeper {
     guilds: HashMap<DiscordGuild, Guild>,
     /// Guilds that READY announced and that have not come yet.
     expected: HashSet<DiscordGuild>,
+    /// When this session began.
+    since: Instant,
     /// Guilds that the bot left, until that is written.
     gone: HashSet<DiscordGuild>,
     /// Redis does not know yet that this session began.
@@ -61,6 +64,7 @@ impl Keeper {
             me: None,
             guilds: HashMap::new(),
             expected: HashSet::new(),
+            since: Instant::now(),
             gone: HashSet::new(),
             unidentified: false,
             unsettled: false,
@@ -124,7 +128,8 @@ impl Keeper {
     /// Writes what could not be written before.
     async fn catch_up(&mut self, found: usize) {
         let found = i64::try_from(found).unwrap_or(i64::MAX);
-        let span = span::start(SpanKind::Internal, "sweep projection", vec![Attribute::new("gamesched.sweep.found", found)]);
+        let span =
+            span::start(SpanKind::Internal, "sweep projection", vec![Attribute::new("gamesched.sweep.found", found)]);
         let work = async {
             let ids: Vec<_> = self.guilds.keys().copied().collect();
             for id in ids {
@@ -138,28 +143,40 @@ impl Keeper {
         span::run(span, work, |_, ()| {}).await;
     }
 
-    /// Writes what a guild lacks.
-    async fn settle(&mut self, id: DiscordGuild) {
-        let (shard, Some(me)) = (self.shard, self.me) else { return };
-        if self.unidentified && self.identify().await.is_err() {
-            debug!("redis is away; the projection is written later");
-        }
-        let Some(guild) = self.guilds.get_mut(&id) else { return };
+    /// Writes what a guild lacks. Boxed, since every event may come here.
+    fn settle(&mut self, id: DiscordGuild) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if self.unidentified && self.identify().await.is_err() {
+                debug!("redis is away; the projection is written later");
+            }
+            self.store(id).await;
+            self.build(id).await;
+            self.settle_shard().await;
+        })
+    }
+
+    async fn store(&mut self, id: DiscordGuild) {
+        let (Some(me), Some(guild)) = (self.me, self.guilds.get_mut(&id)) else { return };
         let seen = guild.seen(me);
-        if guild.stored.as_ref() != Some(&seen) {
-            let before = guild.stored.take();
-            match store(&self.bot, guild, &seen, before.as_deref()).await {
-                Ok(()) => guild.stored = Some(seen),
-                Err(fault) => fault_of_store(&fault),
-            }
+        if guild.stored.as_ref() == Some(&seen) {
+            return;
         }
-        if guild.unbuilt && !guild.incomplete && !self.unidentified {
-            match self.projection.build(&guild.view(shard, me)).await {
-                Ok(()) => guild.unbuilt = false,
-                Err(away) => debug!("the projection of guild {id} is written later: {away}"),
-            }
+        let before = guild.stored.take();
+        match store(&self.bot, guild, &seen, before.as_deref()).await {
+            Ok(()) => guild.stored = Some(seen),
+            Err(fault) => fault_of_store(&fault),
         }
-        self.settle_shard().await;
+    }
+
+    async fn build(&mut self, id: DiscordGuild) {
+        let (Some(me), Some(guild)) = (self.me, self.guilds.get_mut(&id)) else { return };
+        if !guild.unbuilt || guild.incomplete || self.unidentified {
+            return;
+        }
+        match self.projection.build(&guild.view(self.shard, me)).await {
+            Ok(()) => guild.unbuilt = false,
+            Err(away) => debug!("the projection of guild {id} is written later: {away}"),
+        }
     }
 
     async fn identify(&mut self) -> Result<(), shared::cache::Away> {
@@ -190,17 +207,22 @@ impl Keeper {
         }
     }
 
+    /// Guilds that do not come are in an outage of their own: their readers wait, the others need not.
+    async fn not_come(&mut self) {
+        for guild in std::mem::take(&mut self.expected) {
+            if self.projection.stale(guild).await.is_err() {
+                self.expected.insert(guild);
+            }
+        }
+    }
+
     /// Says that the shard lives, and builds again what Redis lost (GU-14). Not told: it happens all the time.
     async fn beat(&mut self) {
         if !self.bot.standing.is_connected(self.shard) {
             return;
         }
-        let late: Vec<_> = self.expected.drain().collect();
-        for guild in late {
-            // It is in an outage of its own: its readers wait, the others need not.
-            if self.projection.stale(guild).await.is_err() {
-                self.expected.insert(guild);
-            }
+        if self.since.elapsed() >= BEAT {
+            self.not_come().await;
         }
         match self.projection.beat(self.shard, self.shards).await {
             Ok(Beat::Kept) => {}
@@ -221,12 +243,7 @@ impl Keeper {
 }
 
 /// Makes the rows of a guild and its channels what was seen, in one transaction with the default template (GU-19).
-async fn store(
-    bot: &Bot,
-    guild: &Guild,
-    seen: &[guilds::Seen],
-    before: Option<&[guilds::Seen]>,
-) -> Result<()> {
+async fn store(bot: &Bot, guild: &Guild, seen: &[guilds::Seen], before: Option<&[guilds::Seen]>) -> Result<()> {
     let now = bot.app.clock.now();
     let mut tx = bot.app.db.begin().await?;
     let id = guilds::arrive(&mut tx, guild.id, &guild.card.name, now).await?;

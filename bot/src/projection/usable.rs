@@ -57,7 +57,8 @@ mod tests {
 
     use super::*;
 
-    const WHOLE: Permissions = Permissions::VIEW_CHANNEL.union(Permissions::SEND_MESSAGES).union(Permissions::EMBED_LINKS);
+    const WHOLE: Permissions =
+        Permissions::VIEW_CHANNEL.union(Permissions::SEND_MESSAGES).union(Permissions::EMBED_LINKS);
 
     fn bot(permissions: Permissions) -> Holder {
         Holder { user: Id::new(9), guild: Id::new(1), roles: vec![Id::new(5)], permissions }

@@ -1,6 +1,7 @@
 //! The one door to Redis: the only client, through which every command is bounded, told, measured and counted.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -61,21 +62,23 @@ impl Door {
     }
 
     pub(super) async fn get(&self, key: String, within: Duration) -> Result<Option<String>, Away> {
-        self.run("GET", None, self.within(within).get(key)).await.map_err(Away::from)
+        self.run("GET", None, Box::pin(self.within(within).get(key))).await.map_err(Away::from)
     }
 
     pub(super) async fn put(&self, key: String, value: String, lives: Duration) -> Result<(), Away> {
         let lives = Expiration::PX(i64::try_from(lives.as_millis()).unwrap_or(i64::MAX));
-        self.run("SET", None, self.within(SOON).set(key, value, Some(lives), None, false)).await.map_err(Away::from)
+        let client = self.within(SOON);
+        let set = Box::pin(client.set(key, value, Some(lives), None, false));
+        self.run("SET", None, set).await.map_err(Away::from)
     }
 
     pub(super) async fn remove(&self, key: String) -> Result<(), Away> {
-        self.run("DEL", None, self.within(SOON).del(key)).await.map_err(Away::from)
+        self.run("DEL", None, Box::pin(self.within(SOON).del(key))).await.map_err(Away::from)
     }
 
     /// Whether the server answers; not told.
     pub(super) async fn ping(&self) -> Result<(), Away> {
-        self.within(SOON).ping::<()>(None).await.map_err(|_| Away("ping"))
+        Box::pin(self.within(SOON).ping::<()>(None)).await.map_err(|_| Away("ping"))
     }
 
     /// Runs a script on the keys; all answers are texts.
@@ -87,12 +90,12 @@ impl Door {
         within: Duration,
     ) -> Result<Vec<String>, Away> {
         let (sha, client) = (script.sha1().to_string(), self.within(within));
-        let cached = client.evalsha(sha.clone(), key.clone(), arguments.clone());
+        let cached = Box::pin(client.evalsha(sha.clone(), key.clone(), arguments.clone()));
         match self.run("EVALSHA", Some(sha), cached).await {
             // Loaded at every connection, so this is a server that was told to forget its scripts.
             Err(Trouble::Refused("NOSCRIPT")) => {
                 let text = script.lua().cloned().unwrap_or_default();
-                self.run("EVAL", None, client.eval(text, key, arguments)).await.map_err(Away::from)
+                self.run("EVAL", None, Box::pin(client.eval(text, key, arguments))).await.map_err(Away::from)
             }
             answer => answer.map_err(Away::from),
         }
@@ -102,11 +105,12 @@ impl Door {
         self.client.with_options(&Options { timeout: Some(within), fail_fast: true, ..Options::default() })
     }
 
+    /// Runs a command; boxed, since the client's futures are large enough to use up a stack.
     async fn run<T>(
         &self,
         command: &'static str,
         sha: Option<String>,
-        future: impl Future<Output = Result<T, Error>>,
+        future: Pin<Box<impl Future<Output = Result<T, Error>>>>,
     ) -> Result<T, Trouble> {
         let since = Instant::now();
         if self.breaker.is_open(since) {

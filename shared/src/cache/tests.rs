@@ -1,6 +1,7 @@
 //! Against a real server, started and killed here.
 
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use super::projection::{Beat, ChannelView, EmojiView, GuildCard, GuildView, MemberView, RoleView};
@@ -25,6 +26,7 @@ impl Server {
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .current_dir(std::env::temp_dir())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .expect("redis-server is installed");
         self.process = Some(process);
@@ -50,10 +52,12 @@ impl Drop for Server {
     }
 }
 
-/// Below the range that outgoing connections take theirs from.
+/// Below the range that outgoing connections take theirs from; no two tests of this process ask for the same.
 fn free_port() -> u16 {
-    let start = 20_000 + u16::try_from(std::process::id() % 5_000).unwrap();
-    (start..32_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port is free")
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 20_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 10;
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| start + NEXT.fetch_add(1, Ordering::Relaxed)).take(1_000).find(free).expect("a free port")
 }
 
 async fn answers(cache: &Cache) {

@@ -128,12 +128,7 @@ impl Discord {
     ///
     /// # Errors
     /// When Discord does not take it; class `Done` when it was answered before.
-    pub async fn acknowledge(
-        &self,
-        interaction: Id<InteractionMarker>,
-        token: &str,
-        ack: Ack,
-    ) -> Result<(), Failure> {
+    pub async fn acknowledge(&self, interaction: Id<InteractionMarker>, token: &str, ack: Ack) -> Result<(), Failure> {
         let call = Call {
             route: Route::InteractionCallback {
                 interaction_id: interaction.get(),

@@ -132,7 +132,12 @@ impl OAuth {
         self.call("GET", path, request).await
     }
 
-    async fn call(&self, method: &'static str, path: &'static str, request: RequestBuilder) -> Result<Vec<u8>, Failure> {
+    async fn call(
+        &self,
+        method: &'static str,
+        path: &'static str,
+        request: RequestBuilder,
+    ) -> Result<Vec<u8>, Failure> {
         let told = Told::start(&self.base, method, path, path);
         let result = told.span().inside(ask(request)).await;
         let status = result.as_ref().map_or_else(|(failure, _)| failure.status, |(status, _)| Some(*status));

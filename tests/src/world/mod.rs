@@ -43,7 +43,6 @@ pub struct World {
     pub namespace: String,
     /// The database's URL.
     pub database: String,
-    #[expect(dead_code, reason = "it runs as long as it is held")]
     simulator: Option<Simulator>,
     discord_url: String,
     gateway_url: String,

@@ -10,8 +10,8 @@ use super::door::Door;
 use crate::domain::ids::{Discord, DiscordChannel, DiscordGuild, DiscordRole, DiscordUser};
 
 pub use read::Standing;
-pub use write::{Beat, Build};
 pub use twilight_model::id::marker::EmojiMarker as InEmoji;
+pub use write::{Beat, Build};
 
 /// The projection of guilds.
 #[derive(Clone, Debug)]

@@ -65,13 +65,8 @@ impl Projection {
         self.fill(&build, "channels", view.channels.iter().map(|channel| (channel.id, channel))).await?;
         self.fill(&build, "emojis", view.emojis.iter().map(|emoji| (emoji.id, emoji))).await?;
         self.fill(&build, "members", view.members.iter().map(|member| (member.id, Kept::of(member)))).await?;
-        let arguments = vec![
-            build.guild.to_string(),
-            build.generation,
-            build.shard.to_string(),
-            build.session,
-            json(&view.card)?,
-        ];
+        let arguments =
+            vec![build.guild.to_string(), build.generation, build.shard.to_string(), build.session, json(&view.card)?];
         let answer = self.run(&scripts::FLIP, arguments).await?;
         accepted(&answer)?;
         if let Some(before) = answer.into_iter().nth(1) {
