@@ -32,7 +32,7 @@ impl Told<'_> {
         };
         let received = self.world.sink.wait("the story", ARRIVAL, complete).await;
         let received = received.unwrap_or_else(|fault| panic!("{fault:#}\n{}", self.world.all_lines()));
-        let chosen = |trace: &Trace| trace.root().is_some_and(|root| roots.contains(&name(&root.span).as_str()));
+        let chosen = |trace: &Trace| trace.root().is_some_and(|root| roots.contains(&name(root).as_str()));
         Story::new(&received)
             .only(chosen)
             .show(&["gamesched.game.id", "gamesched.guild.id", "gamesched.interaction.outcome", "gamesched.outcome"])
