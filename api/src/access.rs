@@ -8,7 +8,7 @@ use shared::domain::permission::{Member, may_join};
 use shared::error::Refusal;
 use shared::store::games::{self, GameView};
 use shared::store::guilds::{self, Guild};
-use shared::telemetry::span;
+use shared::telemetry::span::note;
 
 use crate::Api;
 use crate::problem::Problem;
@@ -27,14 +27,14 @@ pub(crate) struct Access {
 impl Access {
     /// To a guild; who is no member gets the answer for a guild that does not exist (PE-01).
     pub(crate) async fn to_guild(api: &Api, caller: &Caller, guild: GuildId) -> Result<(Self, Guild), Problem> {
-        let guild = guilds::by_id(&mut *api.sql().await?, guild).await?.ok_or(Refusal::NotFound)?;
+        let guild = guilds::by_id(&mut api.sql().await?, guild).await?.ok_or(Refusal::NotFound)?;
         let access = Self::evaluate(api, caller, (guild.id, guild.discord), &guild.manager_roles).await?;
         Ok((access, guild))
     }
 
     /// To the guild of a game: the right is taken from the game's own guild (PE-07).
     pub(crate) async fn to_game(api: &Api, caller: &Caller, game: GameId) -> Result<Self, Problem> {
-        let found = games::guild_of(&mut *api.sql().await?, game).await?;
+        let found = games::guild_of(&mut api.sql().await?, game).await?;
         let (guild, discord, managers) = found.ok_or(Refusal::NotFound)?;
         Self::evaluate(api, caller, (guild, discord), &managers).await
     }
@@ -46,7 +46,7 @@ impl Access {
         (guild, discord): (GuildId, DiscordGuild),
         manager_roles: &[DiscordRole],
     ) -> Result<Self, Problem> {
-        span::note("gamesched.guild.id", discord.to_string());
+        note("gamesched.guild.id", discord.to_string());
         let standing = api.projection.standing(discord, caller.discord).await?.ok_or(Refusal::NotFound)?;
         let roles = standing.member.roles.clone();
         let member = Member::new(caller.user, discord, roles, standing.permissions, standing.owner);

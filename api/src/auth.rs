@@ -18,7 +18,6 @@ use shared::store::people::Profile;
 use shared::store::sessions::{self, Session};
 use subtle::ConstantTimeEq as _;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::Api;
 use crate::extract::Pairs;
@@ -107,7 +106,7 @@ pub(crate) async fn login(
         return_to,
         expires_at: api.app.clock.now() + SIGN_IN,
     };
-    sessions::begin_sign_in(&mut *api.sql().await?, &hash, &sign_in).await?;
+    sessions::begin_sign_in(&mut api.sql().await?, &hash, &sign_in).await?;
     let authorization_url = api.web.authorization_url(redirect.as_str(), &state, &challenge(&verifier));
     let jar = jar.add(cookie(BROWSER, browser, SIGN_IN, api.web.cookie_secure));
     Ok((jar, Json(Begun { authorization_url, state })))
@@ -135,9 +134,12 @@ pub(crate) async fn callback(
     let me = api.oauth.me(&tokens.access).await.map_err(refused)?;
     let token = open(&api, &headers, &jar, &tokens, me).await?;
     let secure = api.web.cookie_secure;
-    let jar = jar
-        .add(cookie(BROWSER, String::new(), TimeDelta::zero(), secure))
-        .add(cookie(COOKIE, token, session::lasts(), secure));
+    let jar = jar.add(cookie(BROWSER, String::new(), TimeDelta::zero(), secure)).add(cookie(
+        COOKIE,
+        token,
+        session::lasts(),
+        secure,
+    ));
     Ok((jar, Json(Opened { success: true, message: "You are signed in." })))
 }
 
@@ -145,7 +147,7 @@ pub(crate) async fn callback(
 async fn take(api: &Api, jar: &CookieJar, query: &Pairs) -> Result<(String, String), Problem> {
     let state = query.first("state").ok_or(Refusal::SignInFailed)?;
     let hash = sha256(state.as_bytes());
-    let taken = sessions::take_sign_in(&mut *api.sql().await?, &hash).await?.ok_or(Refusal::SignInFailed)?;
+    let taken = sessions::take_sign_in(&mut api.sql().await?, &hash).await?.ok_or(Refusal::SignInFailed)?;
     let browser = jar.get(BROWSER).map(|cookie| sha256(cookie.value().as_bytes())).unwrap_or_default();
     let is_ours = bool::from(browser.ct_eq(taken.cookie.as_slice())) && taken.expires_at > api.app.clock.now();
     let verifier = api.keys.open(&[VERIFIER, &hash].concat(), &taken.sealed_verifier);
@@ -177,8 +179,7 @@ async fn open(api: &Api, headers: &HeaderMap, jar: &CookieJar, tokens: &Tokens, 
         ends_at,
     });
     let sealed = api.keys.seal(&[TOKENS, &hash].concat(), plain.to_string().as_bytes())?;
-    let profile =
-        Profile { discord: me.id, username: me.username, global_name: me.global_name, avatar: me.avatar };
+    let profile = Profile { discord: me.id, username: me.username, global_name: me.global_name, avatar: me.avatar };
     let sign_in = SignIn {
         profile: &profile,
         token: hash,
@@ -188,16 +189,9 @@ async fn open(api: &Api, headers: &HeaderMap, jar: &CookieJar, tokens: &Tokens, 
         replaces: session::hash(jar),
     };
     let (user, ended) = actions::sign_in(&api.app, &sign_in).await?;
-    let opened = Session {
-        user,
-        discord: profile.discord,
-        username: profile.username,
-        global_name: profile.global_name,
-        avatar: profile.avatar,
-        created_at: now,
-        last_seen_at: now,
-        ends_at: sign_in.ends_at,
-    };
+    let ends_at = sign_in.ends_at;
+    let Profile { discord, username, global_name, avatar } = profile;
+    let opened = Session { user, discord, username, global_name, avatar, created_at: now, last_seen_at: now, ends_at };
     session::opened(api, &hash, opened, &ended).await;
     Ok(token)
 }
@@ -260,6 +254,6 @@ mod tests {
     #[test]
     fn the_challenge_is_that_of_rfc_7636() {
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        assert_eq!(challenge(verifier), "E9Melhoa2OwvFrEMTJguCHaeK1t8URWbuGJSstw-cM");
+        assert_eq!(challenge(verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 }

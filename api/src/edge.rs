@@ -116,9 +116,8 @@ mod tests {
     use crate::config::tests::web;
 
     fn foreign(method: Method, headers: &[(&'static str, &'static str)]) -> bool {
-        let pairs = headers.iter().map(|(name, value)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
-        });
+        let pairs =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         Edge::new(&web()).is_foreign(&method, &pairs.collect())
     }
 

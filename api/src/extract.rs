@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use shared::domain::form::FieldError;
 use shared::domain::ids::{GameId, GuildId, TemplateId};
 use shared::error::Refusal;
-use shared::telemetry::span;
+use shared::telemetry::span::note;
 
 use crate::problem::Problem;
 
@@ -47,7 +47,7 @@ impl<S: Send + Sync, T: PathId> FromRequestParts<S> for Id<T> {
         let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| nothing())?;
         let id: T = text.parse().map_err(|_| nothing())?;
         if let Some(key) = T::KEY {
-            span::note(key, id.to_string());
+            note(key, id.to_string());
         }
         Ok(Self(id))
     }
@@ -76,7 +76,8 @@ impl FromIterator<(String, String)> for Pairs {
 impl Pairs {
     /// The first value of a key; an empty one counts as absent.
     pub(crate) fn first(&self, key: &str) -> Option<&str> {
-        self.all(key).next()
+        let found = self.0.iter().find(|(name, value)| name == key && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
     }
 
     /// Every value of a key.
@@ -133,6 +134,22 @@ mod tests {
         ]);
         assert_eq!(pairs.all("status").collect::<Vec<_>>(), ["SCHEDULED", "CANCELLED"]);
         assert_eq!(pairs.first("limit"), None);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_no_json_or_of_the_wrong_type_is_refused_and_none_is_fine() {
+        #[derive(Debug, Default, serde::Deserialize)]
+        struct Reason {
+            reason: Option<String>,
+        }
+        let sent = async |body: &'static str| {
+            let request = Request::new(body.into());
+            Optional::<Reason>::from_request(request, &()).await.map(|Optional(read)| read.reason)
+        };
+        assert_eq!(sent("").await.unwrap(), None);
+        assert_eq!(sent("{\"reason\": \"rain\", \"other\": 1}").await.unwrap().as_deref(), Some("rain"));
+        assert_eq!(sent("{\"reason\"").await.unwrap_err().code(), "malformed_json");
+        assert_eq!(sent("{\"reason\": 7}").await.unwrap_err().code(), "invalid_value");
     }
 
     #[test]

@@ -289,6 +289,32 @@ pub(crate) mod tests {
         assert_eq!(fields(&[("a", "b")]).digest(), fields(&[("a", "b")]).digest());
     }
 
+    async fn sent(kind: &str, body: &str) -> Result<Fields, Problem> {
+        let request = Request::post("/").header(CONTENT_TYPE, kind).body(body.to_owned().into()).unwrap();
+        Fields::from_request(request, &()).await
+    }
+
+    #[tokio::test]
+    async fn parts_are_texts_or_files() {
+        let body = "--b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nDune\r\n\
+                    --b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\nPNG\r\n--b--\r\n";
+        let fields = sent("multipart/form-data; boundary=b", body).await.unwrap();
+        assert_eq!(Reader::new(&fields).text("title").as_deref(), Some("Dune"));
+        let mut reader = Reader::new(&fields);
+        reader.no_pictures();
+        assert_eq!(codes(reader), [("image", "pictures_unsupported")]);
+    }
+
+    #[tokio::test]
+    async fn json_a_broken_form_and_too_large_a_one_are_refused_each_in_its_way() {
+        assert_eq!(sent("application/json", "{\"title\"").await.unwrap_err().code(), "form_expected");
+        assert_eq!(sent("multipart/form-data", "").await.unwrap_err().code(), "malformed_form");
+        assert_eq!(sent("multipart/form-data; boundary=b", "--b").await.unwrap_err().code(), "malformed_form");
+        let large = format!("description={}", "x".repeat(BODY));
+        let problem = sent("application/x-www-form-urlencoded", &large).await.unwrap_err();
+        assert_eq!((problem.status(), problem.code()), (StatusCode::PAYLOAD_TOO_LARGE, "too_large"));
+    }
+
     #[test]
     fn urlencoded_bodies_are_read_like_queries() {
         let pairs = urlencoded(b"title=Dune+II&where=Table%204").unwrap();

@@ -7,7 +7,6 @@ use serde::Serialize;
 use shared::domain::ids::{ChannelId, GuildId};
 use shared::store::guilds::{self, Channel, Guild};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::Api;
 use crate::access::Access;
@@ -76,7 +75,7 @@ impl From<Guild> for GuildConfig {
 #[utoipa::path(get, path = "/guilds", responses((status = 200, description = "By name.", body = GuildList)))]
 pub(crate) async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<GuildList>, Problem> {
     let known = api.projection.guilds_of(caller.discord).await?;
-    let guilds = guilds::by_discord(&mut *api.sql().await?, &known).await?;
+    let guilds = guilds::by_discord(&mut api.sql().await?, &known).await?;
     Ok(Json(GuildList { guilds: guilds.into_iter().map(GuildBasic::from).collect() }))
 }
 
@@ -114,7 +113,7 @@ pub(crate) async fn channels(
     Id(id): Id<GuildId>,
 ) -> Result<Json<Vec<ChannelEntry>>, Problem> {
     let (access, _) = Access::to_guild(&api, &caller, id).await?;
-    let channels = guilds::channels(&mut *api.sql().await?, id).await?;
+    let channels = guilds::channels(&mut api.sql().await?, id).await?;
     let entry = |channel: Channel| ChannelEntry {
         id: channel.id,
         guild_id: channel.guild,

@@ -53,7 +53,8 @@ pub(crate) async fn starters(
     template: &Template,
     typed: &[String],
 ) -> Result<Vec<Who>, Problem> {
-    let cleaned: Vec<String> = typed.iter().map(|entry| text::clean_line(entry)).filter(|entry| !entry.is_empty()).collect();
+    let cleaned: Vec<String> =
+        typed.iter().map(|entry| text::clean_line(entry)).filter(|entry| !entry.is_empty()).collect();
     let by_id = by_id(api, access, &cleaned).await?;
     let mut report = Mentions::default();
     let mut found = Vec::with_capacity(cleaned.len());

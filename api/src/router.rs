@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::handler::Handler as _;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use axum::{Router, middleware};
 use shared::error::Refusal;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -41,7 +40,11 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn_with_state(edges.clone(), edge))
         .layer(from_fn_with_state(proxies, trace))
         // Probes come all the time: no span, no metric.
-        .merge(checked.layer(from_fn_with_state(edges, edge)))
+        .merge(
+            checked
+                .method_not_allowed_fallback(async || Problem::method_not_allowed())
+                .layer(from_fn_with_state(edges, edge)),
+        )
 }
 
 fn routes() -> OpenApiRouter<Api> {
@@ -68,3 +71,6 @@ fn routes() -> OpenApiRouter<Api> {
         .layer(DefaultBodyLimit::max(BODY));
     OpenApiRouter::with_openapi(Contract::openapi()).nest("/api/v1", forms.merge(others))
 }
+
+#[cfg(test)]
+mod tests;

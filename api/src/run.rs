@@ -54,7 +54,7 @@ async fn stay(settings: Settings, process: Process, db: Db, broker: Broker) -> a
         tracing::warn!("COOKIE_SECURE is off: sessions travel in the clear, which is for development only");
     }
     let api = Api::new(app.clone(), cache.clone(), oauth, web)?;
-    process.health.serve(common.health_addr, &process.tasks, process.stop.clone()).await?;
+    process.health.serve(common.health_addr).await?;
     worker::serve(&app, broker, &process);
     process.tasks.run("redis", {
         let (health, stop) = (process.health.clone(), process.stop.clone());

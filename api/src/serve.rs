@@ -4,19 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
 use axum::extract::ConnectInfo;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use shared::telemetry::carry;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::{ServiceExt as _, service_fn};
+use tower::Layer as _;
 
 /// A client has this long for its headers.
 const HEADERS: Duration = Duration::from_secs(5);
@@ -63,13 +62,8 @@ fn watched(
     watcher: Watcher,
 ) -> impl Future<Output = ()> + Send + 'static {
     let _ = stream.set_nodelay(true);
-    let router = router.clone();
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
-    });
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+    let service = TowerToHyperService::new(Extension(ConnectInfo(peer)).layer(router.clone()));
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     // A connection that breaks is the client's affair; its requests have told what they did.
     async move { drop(watcher.watch(connection).await) }
 }

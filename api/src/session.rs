@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use shared::domain::ids::{DiscordUser, UserId};
-use shared::error::{Error, Refusal};
+use shared::error::Refusal;
 use shared::store::sessions::{self, Hash, Session};
-use shared::telemetry::span;
+use shared::telemetry::span::note;
 
 use crate::Api;
 use crate::problem::Problem;
@@ -31,7 +31,6 @@ pub(crate) struct Caller {
     pub(crate) discord: DiscordUser,
     pub(crate) username: String,
     pub(crate) avatar: Option<String>,
-    pub(crate) ends_at: DateTime<Utc>,
 }
 
 /// A session as Redis keeps it.
@@ -89,7 +88,7 @@ impl FromRequestParts<Api> for Caller {
         let jar = CookieJar::from_headers(&parts.headers);
         let token = hash(&jar).ok_or(Refusal::SignedOut)?;
         let session = find(api, &token).await?;
-        span::note("gamesched.user.id", session.discord.to_string());
+        note("gamesched.user.id", session.discord.to_string());
         let limit = if parts.method.is_safe() { Limit::Reads } else { Limit::Writes };
         api.windows.pass(limit, &hex(&token)).await?;
         let session = slide(api, &token, session, WRITTEN).await?;
@@ -99,13 +98,7 @@ impl FromRequestParts<Api> for Caller {
 
 impl From<Kept> for Caller {
     fn from(kept: Kept) -> Self {
-        Self {
-            user: kept.user,
-            discord: kept.discord,
-            username: kept.username,
-            avatar: kept.avatar,
-            ends_at: kept.ends_at,
-        }
+        Self { user: kept.user, discord: kept.discord, username: kept.username, avatar: kept.avatar }
     }
 }
 
@@ -118,7 +111,7 @@ async fn find(api: &Api, token: &Hash) -> Result<Kept, Problem> {
     {
         return Ok(kept);
     }
-    let session = sessions::find(&mut *api.sql().await?, token, now).await?;
+    let session = sessions::find(&mut api.sql().await?, token, now).await?;
     let kept = Kept::from(session.ok_or(Refusal::SignedOut)?);
     let _ = api.cache.keep_session(&name, &kept).await;
     Ok(kept)
@@ -131,7 +124,7 @@ async fn slide(api: &Api, token: &Hash, kept: Kept, unless: TimeDelta) -> Result
         return Ok(kept);
     }
     let ends_at = ends_at(kept.created_at, now);
-    if !sessions::touch(&mut *api.sql().await?, token, now, ends_at).await? {
+    if !sessions::touch(&mut api.sql().await?, token, now, ends_at).await? {
         return Err(Refusal::SignedOut.into());
     }
     let kept = Kept { last_seen_at: now, ends_at, ..kept };
@@ -156,7 +149,7 @@ pub(crate) async fn opened(api: &Api, token: &Hash, session: Session, ended: &[V
 
 /// Ends a session, if there was one (AU-11). Its sealed Discord tokens.
 pub(crate) async fn end(api: &Api, token: &Hash) -> Result<Option<Vec<u8>>, Problem> {
-    let sealed = sessions::end(&mut *api.sql().await?, token).await.map_err(Error::from)?;
+    let sealed = sessions::end(&mut api.sql().await?, token).await?;
     let _ = api.cache.forget_session(&hex(token)).await;
     Ok(sealed)
 }

@@ -12,7 +12,6 @@ use shared::domain::permission::may_host;
 use shared::error::Refusal;
 use shared::store::{guilds, templates};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::Api;
 use crate::access::Access;
@@ -104,7 +103,7 @@ fn roles(roles: &[DiscordRole]) -> Option<Vec<String>> {
 }
 
 async fn names(api: &Api, guild: GuildId) -> Result<Names, Problem> {
-    let channels = guilds::channels(&mut *api.sql().await?, guild).await?;
+    let channels = guilds::channels(&mut api.sql().await?, guild).await?;
     Ok(channels.into_iter().map(|channel| (channel.id, channel.name)).collect())
 }
 
@@ -117,7 +116,7 @@ pub(crate) async fn list(
     Id(id): Id<GuildId>,
 ) -> Result<Json<Vec<TemplateEntry>>, Problem> {
     let (access, _) = Access::to_guild(&api, &caller, id).await?;
-    let mut usable = templates::of(&mut *api.sql().await?, id).await?;
+    let mut usable = templates::of(&mut api.sql().await?, id).await?;
     usable.retain(|template| may_host(&template.host_roles, access.member.roles(), access.manager));
     if usable.is_empty() && !access.manager {
         return Err(Refusal::Forbidden { need: "host games on this server" }.into());
@@ -134,9 +133,9 @@ pub(crate) async fn one(
     caller: Caller,
     Id(id): Id<TemplateId>,
 ) -> Result<Json<TemplateDetail>, Problem> {
-    let template = templates::by_id(&mut *api.sql().await?, id).await?.ok_or(Refusal::NotFound)?;
+    let template = templates::by_id(&mut api.sql().await?, id).await?.ok_or(Refusal::NotFound)?;
     Access::to_guild(&api, &caller, template.guild).await?;
-    let dates = templates::dates(&mut *api.sql().await?, id).await?;
+    let dates = templates::dates(&mut api.sql().await?, id).await?;
     let (created_at, updated_at) = dates.ok_or(Refusal::NotFound)?;
     let names = names(&api, template.guild).await?;
     let (guild_id, order) = (template.guild, template.sort_order);

@@ -48,7 +48,7 @@ async fn fire(app: &App, tx: Tx, notice: Job<NoticeKind>) -> anyhow::Result<()> 
         }
         expanded
     };
-    let ended = told.run(work, |ended| outcome(ended)).await;
+    let ended = told.run(work, outcome).await;
     let Err(fault) = ended else { return Ok(()) };
     let mut sql = app.db.connection().await.map_err(shared::store::fault)?;
     backlog::retry_notice(&mut sql, notice.id, error::class(&fault)).await.map_err(Error::into_fault)

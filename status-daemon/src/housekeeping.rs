@@ -19,7 +19,7 @@ const PURGE: &str = "0 7 * * * *";
 /// Starts every periodic job; they end with the process.
 pub(crate) async fn start(settings: &Settings, process: &Process) -> anyhow::Result<()> {
     let db = Db::open(settings.database(), process.name, 2)?;
-    let mut jobs = JobScheduler::new().await?;
+    let jobs = JobScheduler::new().await?;
     jobs.add(Job::new_repeated_async(MEASURE, {
         let db = db.clone();
         move |_, _| Box::pin(span::silent(measure(db.clone())))

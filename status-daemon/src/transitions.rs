@@ -49,7 +49,7 @@ async fn take(app: &App, tx: Tx, transition: Job<Target>) -> anyhow::Result<()> 
         }
         advanced
     };
-    let ended = told.run(work, |ended| outcome(ended)).await;
+    let ended = told.run(work, outcome).await;
     let Err(fault) = ended else { return Ok(()) };
     let mut sql = app.db.connection().await.map_err(shared::store::fault)?;
     backlog::retry_transition(&mut sql, transition.id, error::class(&fault)).await.map_err(Error::into_fault)

@@ -1,1 +1,7 @@
-//! The one integration test binary.
+//! The one integration test binary: each module is about one promise.
+
+mod joins;
+mod kills;
+mod refusals;
+mod services;
+mod stories;

@@ -12,7 +12,6 @@ use shared::error::Refusal;
 use shared::store::games::{self, Filter, GameView};
 use shared::store::guilds::{self, Guild};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::shape::{self, GameList};
 use super::words::Words;
@@ -132,7 +131,7 @@ async fn accesses(api: &Api, caller: &Caller, guild: Option<GuildId>) -> Result<
         return Ok(vec![Access::to_guild(api, caller, guild).await?.0]);
     }
     let shared = api.projection.guilds_of(caller.discord).await?;
-    let guilds = guilds::by_discord(&mut *api.sql().await?, &shared).await?;
+    let guilds = guilds::by_discord(&mut api.sql().await?, &shared).await?;
     let access = |guild: Guild| async move {
         Access::evaluate(api, caller, (guild.id, guild.discord), &guild.manager_roles).await
     };

@@ -17,9 +17,8 @@ use shared::domain::ids::GameId;
 use shared::error::Refusal;
 use shared::store::games::{self, GameView};
 use shared::store::{people, templates};
-use shared::telemetry::span;
+use shared::telemetry::span::note;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::Api;
 use crate::access::Access;
@@ -60,7 +59,7 @@ pub(crate) async fn create(
 
 async fn created(api: &Api, caller: &Caller, sent: Create) -> Result<GameResponse, Problem> {
     let Some(template) = sent.template else { return Err(Refusal::Invalid(sent.errors).into()) };
-    let template = templates::by_id(&mut *api.sql().await?, template).await?.ok_or(Refusal::NotFound)?;
+    let template = templates::by_id(&mut api.sql().await?, template).await?.ok_or(Refusal::NotFound)?;
     let (access, _) = Access::to_guild(api, caller, template.guild).await?;
     themselves(sent.host.as_deref(), caller, &access)?;
     if !sent.errors.is_empty() {
@@ -69,7 +68,7 @@ async fn created(api: &Api, caller: &Caller, sent: Create) -> Result<GameRespons
     let typed = sent.form.starters.clone().unwrap_or_default();
     let starters = mentions::starters(api, &access, &template, &typed).await?;
     let game = actions::create(&api.app, template.id, sent.form, starters, &access.actor()).await?;
-    span::note("gamesched.game.id", game.to_string());
+    note("gamesched.game.id", game.to_string());
     shown(api, &access, game).await
 }
 
@@ -143,11 +142,9 @@ async fn become_(api: &Api, access: &Access, id: GameId, status: Status) -> Resu
     }
     match status {
         Status::Cancelled => Ok(actions::cancel(&api.app, id, None, &access.actor()).await?),
-        Status::PendingConfirmation
-        | Status::Scheduled
-        | Status::InProgress
-        | Status::Completed
-        | Status::Archived => Err(Refusal::IllegalTransition { from: present, to: status }.into()),
+        Status::PendingConfirmation | Status::Scheduled | Status::InProgress | Status::Completed | Status::Archived => {
+            Err(Refusal::IllegalTransition { from: present, to: status }.into())
+        }
     }
 }
 
@@ -181,7 +178,7 @@ pub(crate) async fn join(
     let work = async {
         let access = Access::to_game(&api, &caller, id).await?;
         let seat = actions::join(&api.app, id, &access.actor()).await?;
-        let people = people::by_id(&mut *api.sql().await?, &[caller.user]).await?;
+        let people = people::by_id(&mut api.sql().await?, &[caller.user]).await?;
         let name = access.view.shown_name().to_owned();
         Done::with(StatusCode::OK, &shape::participant(id, &seat.row, people.get(&caller.user), Some(name)))
     };
@@ -207,7 +204,7 @@ pub(crate) async fn leave(
 
 /// The game, if the caller may see it.
 async fn seen(api: &Api, access: &Access, id: GameId) -> Result<GameView, Problem> {
-    let view = games::view(&mut *api.sql().await?, id).await?.ok_or(Refusal::NotFound)?;
+    let view = games::view(&mut api.sql().await?, id).await?.ok_or(Refusal::NotFound)?;
     access.must_see(&view, api.app.clock.now())?;
     Ok(view)
 }

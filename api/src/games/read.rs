@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn an_absent_part_leaves_it_to_the_template_and_an_empty_one_means_none() {
-        let sent = fields(&[("where", ""), ("reminder_minutes", "[]"), ("title", "Dune"), ("initial_participants", "")]);
+        let sent =
+            fields(&[("where", ""), ("reminder_minutes", "[]"), ("title", "Dune"), ("initial_participants", "")]);
         let form = create(&sent).form;
         assert_eq!(form.location.as_deref(), Some(""));
         assert_eq!(form.reminder_minutes, Some(vec![]));

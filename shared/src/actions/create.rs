@@ -1,7 +1,7 @@
 //! Creating a game.
 
 use serde_json::json;
-use tracing::instrument;
+use tracing::{Span, instrument};
 
 use crate::app::{Actor, App};
 use crate::domain::form::{Form, Template};
@@ -18,7 +18,7 @@ use crate::store::{Sql, announcements, audit, games, guilds, outbox, rosters, sc
 ///
 /// # Errors
 /// Refuses a form that does not hold, naming every field, and a template that the caller may not host with.
-#[instrument(skip_all)]
+#[instrument(skip_all, fields(gamesched.game.id))]
 pub async fn create(app: &App, template: TemplateId, form: Form, starters: Vec<Who>, actor: &Actor) -> Result<GameId> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
@@ -30,6 +30,7 @@ pub async fn create(app: &App, template: TemplateId, form: Form, starters: Vec<W
     }
     let draft = form.against(&template, now).map_err(Refusal::Invalid)?;
     let game = draft.game(GameId::new(), &template, host, now);
+    Span::current().record("gamesched.game.id", game.id.to_string());
 
     games::add(&mut tx, &game).await?;
     let mut roster = Roster::new(game.signup_method, game.max_players, Vec::new());

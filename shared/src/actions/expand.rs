@@ -23,7 +23,7 @@ pub enum Expanded {
 ///
 /// # Errors
 /// When the database is away; the row stays due.
-#[instrument(skip_all)]
+#[instrument(skip_all, fields(gamesched.game.id = %job.game))]
 pub async fn expand(app: &App, tx: Tx, job: &Job<NoticeKind>) -> Result<Expanded> {
     let mut tx = tx;
     let now = app.clock.now();

@@ -9,6 +9,7 @@ pub mod relay;
 mod session;
 pub mod topology;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use opentelemetry::KeyValue;
 pub use link::LinkState;
 pub use topology::{Names, Queue};
 
-/// A handshake that takes longer is given up.
+/// Connecting and declaring are given up after this: a broker that has just started may accept a declaration and never
+/// answer it, and a new connection helps.
 const CONNECT: Duration = Duration::from_secs(10);
 /// A silent peer is noticed after two of these.
 const HEARTBEAT_SECONDS: u16 = 10;
@@ -60,17 +62,19 @@ impl Broker {
     /// # Errors
     /// When the broker is away or has a queue of that name with other arguments.
     pub async fn declare(&self) -> anyhow::Result<()> {
-        let connection = self.connect("topology").await?;
-        let channel = connection.create_channel().await.map_err(broken)?;
-        topology::declare(&channel, &self.names).await.map_err(broken)?;
-        connection.close(200, "done".into()).await.map_err(broken)
+        let declaring = async {
+            let connection = self.connect("topology").await?;
+            let channel = connection.create_channel().await.map_err(broken)?;
+            topology::declare(&channel, &self.names).await.map_err(broken)?;
+            connection.close(200, "done".into()).await.map_err(broken)
+        };
+        bounded(declaring).await
     }
 
     async fn connect(&self, purpose: &str) -> anyhow::Result<Connection> {
         // No automatic recovery: a recovered channel hides which confirms died.
         let properties = ConnectionProperties::default().with_connection_name(purpose.into());
-        let connecting = Connection::connect_uri((*self.uri).clone(), properties);
-        tokio::time::timeout(CONNECT, connecting).await.context("no answer within 10 s")?.map_err(broken)
+        Connection::connect_uri((*self.uri).clone(), properties).await.map_err(broken)
     }
 
     /// Where the messages go, for spans.
@@ -84,6 +88,11 @@ impl Broker {
         }
         attributes
     }
+}
+
+/// Bounds what is done with a connection before it works.
+async fn bounded<T>(opening: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::time::timeout(CONNECT, opening).await.context("no answer within 10 s")?
 }
 
 /// A client error as a fault; its text holds that of its causes already.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::publisher::Publisher;
-use super::{BACK_OFF, Broker, LinkState};
+use super::{BACK_OFF, Broker, LinkState, bounded};
 use crate::service::{Turns, backoff};
 use crate::store::{Db, fault, outbox};
 use crate::telemetry::span;
@@ -106,7 +106,7 @@ impl Relay {
             Some(publisher) => publisher,
             None => tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                opened = Publisher::open(&self.broker) => opened?,
+                opened = bounded(Publisher::open(&self.broker)) => opened?,
             },
         };
         self.publisher = Some(publisher);

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::consumer::{Handler, Reader, returned};
 use super::topology::{self, short};
-use super::{BACK_OFF, Broker, LinkState, Queue, broken};
+use super::{BACK_OFF, Broker, LinkState, Queue, bounded, broken};
 use crate::service::{Turns, backoff};
 use crate::telemetry::carry;
 
@@ -60,7 +60,7 @@ async fn attend<H: Handler>(
 ) -> anyhow::Result<()> {
     let mut session = tokio::select! {
         () = reader.stop.cancelled() => return Ok(()),
-        opened = Session::open(&reader.broker, &reader.queue, prefetch) => opened?,
+        opened = bounded(Session::open(&reader.broker, &reader.queue, prefetch)) => opened?,
     };
     if std::mem::take(failures) > 0 {
         info!("reading {} again", reader.broker.names().template(&reader.queue));

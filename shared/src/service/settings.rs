@@ -24,6 +24,7 @@ Telemetry (OpenTelemetry's own variables; each is optional):
 
 /// Settings that all services have.
 #[derive(Args, Clone, Debug)]
+#[group(skip)] // the services' own settings have this name too
 pub struct Settings {
     /// The Postgres URL (postgres://user:password@host:port/database)
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", value_parser = secret(postgres))]

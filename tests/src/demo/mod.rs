@@ -42,7 +42,7 @@ pub async fn run(options: &Options) -> Result<ExitCode> {
     say("starting the Discord simulator");
     let simulator = SimulatorProcess::start().await?;
     say("starting api, bot, notification-daemon and status-daemon");
-    let world = World::around(&simulator.url(), &simulator.gateway_url()).await?;
+    let world = World::around(servers, &simulator.url(), &simulator.gateway_url()).await?;
     world.start_all().await?;
 
     let mut stage = Stage::new(&world);

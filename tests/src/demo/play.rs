@@ -14,6 +14,9 @@ const LETTER: &str = "process game_scheduler:delivery.due:bot.deliveries";
 
 /// Plays it.
 pub(super) async fn session(stage: &mut Stage<'_>) -> Result<()> {
+    let mut scene = Scene::default();
+    scene.tell("The bot connected to Discord's gateway and learned who is in the guild \"Tavern\".");
+    stage.show("the bot arrives", &["gateway READY", "gateway GUILD_CREATE"], scene).await?;
     let mut host = stage.world.person("dm");
     host.sign_in().await?;
     let mut scene = Scene::default();
@@ -81,9 +84,9 @@ async fn join_by_button(stage: &mut Stage<'_>) -> Result<()> {
 }
 
 async fn a_minute_later(stage: &mut Stage<'_>) -> Result<()> {
-    stage.world.pass(Duration::from_secs(60)).await;
+    stage.world.pass_until("joined").await;
     let mut scene = Scene::default();
-    scene.tell("The clock was turned forward by 60 s: every time still to come was moved in the database.");
+    scene.tell("The clock was turned forward by a minute: every time still to come was moved in the database.");
     for name in ["ada", "bob"] {
         let letters = letters(stage, name, 1).await?;
         scene.show(&format!("direct message to {name}"), letters.last().context("no letter")?);
@@ -93,9 +96,9 @@ async fn a_minute_later(stage: &mut Stage<'_>) -> Result<()> {
 }
 
 async fn reminder(stage: &mut Stage<'_>) -> Result<()> {
-    stage.world.pass(Duration::from_secs(60 * 60)).await;
+    stage.world.pass_until("reminder").await;
     let mut scene = Scene::default();
-    scene.tell("The clock was turned forward by an hour: the reminder, an hour before the start, is due.");
+    scene.tell("The clock was turned forward to an hour before the start.");
     for (name, count) in [("dm", 1), ("ada", 2), ("bob", 2)] {
         let letters = letters(stage, name, count).await?;
         scene.show(&format!("direct message to {name}"), letters.last().context("no letter")?);
@@ -105,7 +108,7 @@ async fn reminder(stage: &mut Stage<'_>) -> Result<()> {
 }
 
 async fn start(stage: &mut Stage<'_>) -> Result<()> {
-    stage.world.pass(Duration::from_secs(60 * 60)).await;
+    stage.world.pass_until("IN_PROGRESS").await;
     stage.world.discord.wait_channel(ids::GAMES, |all| shows(all, "3498DB"), Duration::from_secs(20)).await?;
     let mut scene = Scene::default();
     let shown = board(stage).await?;
@@ -117,7 +120,7 @@ async fn start(stage: &mut Stage<'_>) -> Result<()> {
 }
 
 async fn end(stage: &mut Stage<'_>, host: &Person, game: &str) -> Result<()> {
-    stage.world.pass(Duration::from_secs(120 * 60)).await;
+    stage.world.pass_until("COMPLETED").await;
     stage.world.discord.wait_channel(ids::GAMES, |all| shows(all, "F1C40F"), Duration::from_secs(20)).await?;
     let mut scene = Scene::default();
     let shown = board(stage).await?;

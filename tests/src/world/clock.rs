@@ -52,6 +52,19 @@ impl World {
         sqlx::raw_sql(AssertSqlSafe(format!("begin; {turn} commit;"))).execute(&mut sql).await.expect("the clock turns");
     }
 
+    /// Turns the clock to the moment at which the last waiting notice of a kind, or transition to a state, is due.
+    pub async fn pass_until(&self, what: &str) {
+        let due = format!(
+            "select extract(epoch from max(due_at) - now())::text from (
+               select due_at from scheduled_notifications where kind = '{what}' and state = 'pending'
+               union all select due_at from scheduled_transitions where target = '{what}' and state = 'pending') as waiting"
+        );
+        let mut sql = self.sql().await.expect("Postgres answers");
+        let row = sqlx::raw_sql(AssertSqlSafe(due)).fetch_one(&mut sql).await.expect("the query runs");
+        let seconds = row.get::<Option<String>, _>(0).unwrap_or_else(|| panic!("no {what} waits"));
+        self.pass(Duration::from_secs_f64(seconds.parse::<f64>().expect("a number").max(0.0))).await;
+    }
+
     /// Waits until nothing is on its way any more.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ mod person;
 mod service;
 mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 pub use binaries::binary;
@@ -65,9 +65,19 @@ impl World {
     /// # Errors
     /// When servers cannot be had.
     pub async fn empty() -> Result<Self> {
-        let simulator = Simulator::start(SocketAddr::from(([127, 0, 0, 1], ports::free()?)), Setup::demo()).await?;
+        Self::on(Servers::start().await?).await
+    }
+
+    /// Everything but the services, on servers of one's own: for what stops them.
+    ///
+    /// # Errors
+    /// When the simulator cannot be started.
+    pub async fn on(servers: &'static Servers) -> Result<Self> {
+        // A bot that is killed and started again identifies sooner than Discord likes; that is not what worlds are for.
+        let setup = Setup { identify_spacing_ms: 0, ..Setup::demo() };
+        let simulator = Simulator::start(SocketAddr::from(([127, 0, 0, 1], ports::free()?)), setup).await?;
         let (url, gateway) = (simulator.url(), simulator.gateway_url());
-        let mut world = Self::around(&url, &gateway).await?;
+        let mut world = Self::around(servers, &url, &gateway).await?;
         world.simulator = Some(simulator);
         Ok(world)
     }
@@ -76,10 +86,9 @@ impl World {
     ///
     /// # Errors
     /// When servers cannot be had.
-    pub async fn around(discord_url: &str, gateway_url: &str) -> Result<Self> {
+    pub async fn around(servers: &'static Servers, discord_url: &str, gateway_url: &str) -> Result<Self> {
         // An error only says that the process has a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let servers = Servers::start().await?;
         template(servers).await?;
         let namespace = format!("w{}", &Uuid::now_v7().simple().to_string()[16..]);
         let database = servers.database(&namespace, Some(TEMPLATE)).await?;
@@ -221,11 +230,15 @@ impl World {
     }
 }
 
-/// Makes the template once a process, by the command that operators run.
+/// Makes the template of these servers, once, by the command that operators run.
 async fn template(servers: &Servers) -> Result<()> {
-    static MADE: OnceCell<Result<(), String>> = OnceCell::const_new();
-    let made = MADE.get_or_init(|| async { make_template(servers).await.map_err(|fault| format!("{fault:#}")) }).await;
-    made.clone().map_err(|message| anyhow::anyhow!(message))
+    static MADE: Mutex<BTreeSet<String>> = Mutex::const_new(BTreeSet::new());
+    let mut made = MADE.lock().await;
+    if !made.contains(servers.postgres_url()) {
+        make_template(servers).await?;
+        made.insert(servers.postgres_url().to_owned());
+    }
+    Ok(())
 }
 
 async fn make_template(servers: &Servers) -> Result<()> {

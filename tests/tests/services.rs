@@ -1,0 +1,101 @@
+//! Each service alone: its help, its settings, its backing services, its end.
+
+use std::process::Output;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use tests::servers::Servers;
+use tests::world::{Service, World, command};
+
+async fn runs(service: Service, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    let mut command = command(service, arguments).expect("the services build");
+    command.envs(settings.iter().copied());
+    let output = tokio::time::timeout(Duration::from_secs(10), command.output()).await;
+    output.expect("it ends at once").expect("it runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_documents_every_setting() {
+    let world = World::empty().await.expect("a world can be made");
+    for service in Service::ALL {
+        let output = runs(service, &["--help"], &[]).await;
+        let help = text(&output.stdout);
+        assert!(output.status.success());
+        for (setting, _) in world.settings(service) {
+            assert!(help.contains(&setting) || setting.starts_with("OTEL_B"), "{service}: {setting} is not in\n{help}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_or_malformed_setting_ends_a_service_at_once_with_one_line_that_names_it() {
+    let world = World::empty().await.expect("a world can be made");
+    for service in Service::ALL {
+        let complete = world.settings(service);
+        for wrong in ["DATABASE_URL", "AMQP_URL", "HEALTH_ADDR", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
+            let kept = complete.iter().filter(|(name, _)| name != wrong);
+            let mut settings: Vec<_> = kept.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            settings.push((wrong, "nonsense://"));
+            let output = runs(service, &[], &settings).await;
+            let said = text(&output.stderr);
+            assert!(!output.status.success(), "{service} started with a bad {wrong}");
+            assert_eq!(said.trim().lines().count(), 1, "{service}, {wrong}: {said}");
+            assert!(said.contains(wrong) && text(&output.stdout).is_empty(), "{service}, {wrong}: {said}");
+        }
+        let kept = complete.iter().filter(|(name, _)| name != "DATABASE_URL");
+        let settings: Vec<_> = kept.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let output = runs(service, &[], &settings).await;
+        let said = text(&output.stderr);
+        assert!(!output.status.success() && said.contains("DATABASE_URL"), "{service}: {said}");
+        assert_eq!(said.trim().lines().count(), 1, "{service}: {said}");
+    }
+}
+
+async fn ready(world: &World, service: Service) -> StatusCode {
+    let answer = reqwest::get(format!("{}/ready", world.health_url(service))).await;
+    answer.map_or(StatusCode::SERVICE_UNAVAILABLE, |answer| answer.status())
+}
+
+/// Waits until every service is as ready as wanted.
+async fn all_ready(world: &World, wanted: bool) {
+    let until = tokio::time::Instant::now() + Duration::from_secs(30);
+    for service in Service::ALL {
+        while ready(world, service).await.is_success() != wanted {
+            assert!(tokio::time::Instant::now() < until, "{service}: ready is not {wanted}\n{}", world.all_lines());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_wait_for_what_is_away_say_so_and_recover() {
+    let servers: &'static Servers = Box::leak(Box::new(Servers::own().await.expect("servers of one's own")));
+    let world = World::on(servers).await.expect("a world can be made");
+    servers.stop_postgres().await.expect("Postgres stops");
+    for service in Service::ALL {
+        world.spawn(service).await.expect("it starts");
+    }
+    all_ready(&world, false).await;
+    servers.start_postgres().await.expect("Postgres starts");
+    all_ready(&world, true).await;
+    for service in Service::ALL {
+        let said = world.lines(service);
+        assert!(said.contains("is away") && said.contains("is back"), "{service}:\n{said}");
+    }
+
+    servers.stop_redis().await.expect("Redis stops");
+    servers.stop_rabbitmq().await.expect("RabbitMQ stops");
+    let mut host = world.person("dm");
+    host.sign_in().await.expect("signing in works from Postgres alone");
+    assert_eq!(host.gets("/api/v1/guilds").await.problem().expect("a problem"), (503, "try_later".into()));
+    servers.start_redis().await.expect("Redis starts");
+    servers.start_rabbitmq().await.expect("RabbitMQ starts");
+    all_ready(&world, true).await;
+    for service in Service::ALL {
+        assert!(world.stop(service).await, "{service} ends well\n{}", world.lines(service));
+    }
+}

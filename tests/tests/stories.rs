@@ -1,0 +1,177 @@
+//! What telemetry says of each story, as whole trees over the wire from the real processes.
+//!
+//! Written from the promise: every hop has its span, every cause its parent or its link. `~A(publish)` is a link to
+//! the span of trace A whose name begins with "publish".
+
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use tests::discord::ids;
+use tests::otlp::{Received, Span};
+use tests::trace::{Story, Trace, gather};
+use tests::world::{Person, World, in_minutes};
+
+const ARRIVAL: Duration = Duration::from_secs(15);
+
+/// The traces that a step makes, told as text.
+struct Told<'world> {
+    world: &'world World,
+    game: String,
+}
+
+impl Told<'_> {
+    /// Waits until the spans named in `expected` have arrived, all traces whole, and tells the traces whose roots are
+    /// named in `roots`.
+    async fn story(&self, roots: &[&str], expected: &[(&str, usize)]) -> String {
+        let prefix = format!("{}.", self.world.namespace);
+        let name = |span: &Span| span.name.replace(&prefix, "");
+        let complete = |received: &Received| {
+            let count = |wanted: &str| received.spans.iter().filter(|span| name(span) == wanted).count();
+            expected.iter().all(|(wanted, times)| count(wanted) >= *times)
+                && gather(&received.spans).iter().all(Trace::whole)
+        };
+        let received = self.world.sink.wait("the story", ARRIVAL, complete).await;
+        let received = received.unwrap_or_else(|fault| panic!("{fault:#}\n{}", self.world.all_lines()));
+        let chosen = |trace: &Trace| trace.root().is_some_and(|root| roots.contains(&name(&root.span).as_str()));
+        Story::new(&received)
+            .only(chosen)
+            .show(&["gamesched.game.id", "gamesched.guild.id", "gamesched.interaction.outcome", "gamesched.outcome"])
+            .show(&["gamesched.delivery.outcome"])
+            .below("gamesched.job.lateness", 5.0)
+            .name(&self.game, "G")
+            .name(ids::TAVERN, "D")
+            .strip(&prefix)
+            .text()
+    }
+}
+
+async fn created(host: &Person) -> String {
+    let fields = [
+        ("title", "Citadel"),
+        ("scheduled_at", &in_minutes(120)),
+        ("max_players", "3"),
+        ("expected_duration_minutes", "60"),
+        ("reminder_minutes", "[60]"),
+    ];
+    let answer = host.creates(&fields).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.text("id").to_owned()
+}
+
+const CREATE: &str = "POST /api/v1/games";
+const CREATED: &str = "process game_scheduler:game.created:bot.announcements";
+const CHANGED: &str = "process game_scheduler:game.roster_changed:bot.announcements";
+const LETTER: &str = "process game_scheduler:delivery.due:bot.deliveries";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_a_game_is_one_tree_from_the_request_to_the_post_in_discord() {
+    let world = World::new().await;
+    let game = created(&world.signed_in("dm").await).await;
+    world.settle().await;
+    let told = Told { world: &world, game };
+    assert_snapshot!(told.story(&[CREATE], &[(CREATE, 1), (CREATED, 1)]).await, @"
+    A  api server POST /api/v1/games 201 {gamesched.game.id=G, gamesched.guild.id=D}
+         api client GET · EVALSHA · SELECT templates · SELECT guilds · EVALSHA
+         api internal create {gamesched.game.id=G}
+           api client BEGIN · SELECT templates · INSERT games · INSERT scheduled_notifications · INSERT scheduled_transitions · SELECT channels · INSERT announcements · INSERT audit_log · INSERT outbox · COMMIT
+           api producer publish game_scheduler:game.created
+             bot consumer process game_scheduler:game.created:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~A(publish)
+               bot client UPDATE announcements · SELECT games participants · EVALSHA · POST /channels/{channel_id}/messages 200 · UPDATE announcements
+         api client SELECT games participants · EVALSHA
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn join_by_web_edits_the_post_at_once_and_writes_a_minute_later_in_a_trace_that_links_back() {
+    let world = World::new().await;
+    let game = created(&world.signed_in("dm").await).await;
+    world.settle().await;
+    assert_eq!(world.signed_in("ada").await.joins(&game).await.status, 200);
+    world.settle().await;
+    world.pass_until("joined").await;
+    world.discord.wait_inbox(ids::ADA, |all| !all.is_empty(), ARRIVAL).await.expect("ada is told");
+    world.settle().await;
+    let told = Told { world: &world, game };
+    let roots = ["POST /api/v1/games/{id}/join", "job notice.joined"];
+    assert_snapshot!(told.story(&roots, &[(roots[0], 1), (roots[1], 1), (CHANGED, 1), (LETTER, 1)]).await, @"
+    A  api server POST /api/v1/games/{id}/join 200 {gamesched.game.id=G, gamesched.guild.id=D}
+         api client GET · EVALSHA · SELECT games guilds · EVALSHA
+         api internal join {gamesched.game.id=G}
+           api client BEGIN · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
+           api producer publish game_scheduler:game.roster_changed
+             bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~A(publish)
+               bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
+         api client SELECT users · EVALSHA
+    B  notification-daemon internal job notice.joined {gamesched.game.id=G, gamesched.outcome=done, gamesched.job.lateness<5} ~A(join)
+         notification-daemon internal expand {gamesched.game.id=G}
+           notification-daemon client SELECT games participants · INSERT deliveries INSERT outbox · UPDATE scheduled_notifications · COMMIT
+           notification-daemon producer publish game_scheduler:delivery.due
+             bot consumer process game_scheduler:delivery.due:bot.deliveries {gamesched.game.id=G, gamesched.outcome=done, gamesched.delivery.outcome=sent} ~B(publish)
+               bot client UPDATE deliveries · EVALSHA · POST /users/@me/channels 200 · POST /channels/{channel_id}/messages 200 · UPDATE deliveries
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn join_by_button_is_acknowledged_before_the_first_statement_and_answered_privately() {
+    let world = World::new().await;
+    let game = created(&world.signed_in("dm").await).await;
+    world.settle().await;
+    world.person("bob").presses("Join").await.expect("the bot answers");
+    world.settle().await;
+    let told = Told { world: &world, game };
+    let root = "interaction component join";
+    assert_snapshot!(told.story(&[root], &[(root, 1), (CHANGED, 1)]).await, @"
+    A  bot server interaction component join {gamesched.game.id=G, gamesched.guild.id=D, gamesched.interaction.outcome=answered}
+         bot client POST /interactions/{interaction_id}/{interaction_token}/callback 204 · SELECT games guilds
+         bot internal join {gamesched.game.id=G}
+           bot client BEGIN · INSERT users · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
+           bot producer publish game_scheduler:game.roster_changed
+             bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~A(publish)
+               bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
+         bot client PATCH /webhooks/{application_id}/{interaction_token}/messages/@original 200
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reminder_is_a_trace_of_its_own_one_click_from_the_request_that_scheduled_it() {
+    let world = World::new().await;
+    let game = created(&world.signed_in("dm").await).await;
+    world.settle().await;
+    world.pass_until("reminder").await;
+    world.discord.wait_inbox(ids::DM, |all| !all.is_empty(), ARRIVAL).await.expect("the host is told");
+    world.settle().await;
+    let told = Told { world: &world, game };
+    let roots = [CREATE, "job notice.reminder"];
+    let story = told.story(&roots, &[(CREATE, 1), (CREATED, 1), (roots[1], 1), (LETTER, 1)]).await;
+    assert_snapshot!(story.split_once("\nB").expect("two traces").1, @"
+      notification-daemon internal job notice.reminder {gamesched.game.id=G, gamesched.outcome=done, gamesched.job.lateness<5} ~A(create)
+         notification-daemon internal expand {gamesched.game.id=G}
+           notification-daemon client SELECT games participants · INSERT deliveries INSERT outbox · UPDATE scheduled_notifications · COMMIT
+           notification-daemon producer publish game_scheduler:delivery.due
+             bot consumer process game_scheduler:delivery.due:bot.deliveries {gamesched.game.id=G, gamesched.outcome=done, gamesched.delivery.outcome=sent} ~B(publish)
+               bot client UPDATE deliveries · EVALSHA · POST /users/@me/channels 200 · POST /channels/{channel_id}/messages 200 · UPDATE deliveries
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_is_a_trace_of_its_own_that_links_to_the_request_that_scheduled_it() {
+    let world = World::new().await;
+    let game = created(&world.signed_in("dm").await).await;
+    world.settle().await;
+    world.pass_until("IN_PROGRESS").await;
+    let disabled = |all: &[tests::discord::Message]| all[0].buttons().iter().all(|button| button.disabled);
+    world.discord.wait_channel(ids::GAMES, disabled, ARRIVAL).await.expect("the post says that it runs");
+    world.settle().await;
+    let told = Told { world: &world, game };
+    let roots = [CREATE, "job transition.in_progress"];
+    let edited = "process game_scheduler:game.started:bot.announcements";
+    let story = told.story(&roots, &[(CREATE, 1), (CREATED, 1), (roots[1], 1), (edited, 1)]).await;
+    assert_snapshot!(story.split_once("\nB").expect("two traces").1, @"
+      status-daemon internal job transition.in_progress {gamesched.game.id=G, gamesched.outcome=done, gamesched.job.lateness<5} ~A(create)
+         status-daemon internal start {gamesched.game.id=G}
+           status-daemon client SELECT games · UPDATE games · UPDATE scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · UPDATE scheduled_transitions · COMMIT
+           status-daemon producer publish game_scheduler:game.started
+             bot consumer process game_scheduler:game.started:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~B(publish)
+               bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
+    ");
+}

@@ -1,0 +1,58 @@
+//! Documents keep their word: what they name is there.
+
+use super::project::{absent, exists, files, read};
+
+/// Where a path in the text begins, if it is one of ours.
+const TOPS: [&str; 12] = [
+    ".ci/",
+    "alloy/",
+    "api/",
+    "benches/",
+    "bot/",
+    "compose/",
+    "docs/",
+    "notification-daemon/",
+    "script/",
+    "shared/",
+    "status-daemon/",
+    "tests/",
+];
+
+#[test]
+fn every_path_in_a_document_leads_somewhere() {
+    let documents = files().into_iter().filter(|file| file.path.ends_with(".md"));
+    let named = documents.flat_map(|file| {
+        let lines = file.text.lines().enumerate();
+        let named =
+            lines.flat_map(|(index, line)| paths(line).into_iter().map(move |path| (index + 1, path.to_owned())));
+        named.map(|(number, path)| (format!("{}:{number}: {path}", file.path), path)).collect::<Vec<_>>()
+    });
+    let lost = named.filter(|(_, path)| !exists(path));
+    absent(lost.map(|(finding, _)| finding), "name what is there now");
+}
+
+#[test]
+fn every_invariant_that_is_written_down_has_its_test() {
+    let tests: String =
+        files().into_iter().filter(|file| file.is_in(&["tests/tests/tidy/"])).map(|file| file.text).collect();
+    let architecture = read("ARCHITECTURE.md");
+    let named = architecture.text.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() > 2);
+    let missing = named.filter(|name| !tests.contains(&format!("fn {name}() {{")));
+    absent(missing.map(str::to_owned), "ARCHITECTURE.md promises a test that is not in tests/tests/tidy");
+}
+
+#[test]
+fn a_decision_fits_on_a_card() {
+    let decisions = files().into_iter().filter(|file| file.is_in(&["docs/decisions/"]));
+    let long = decisions.filter(|file| file.text.lines().filter(|line| !line.is_empty()).count() > 6);
+    absent(
+        long.map(|file| file.path),
+        "a title and five lines: what, why, instead of what, what follows, where it is tested",
+    );
+}
+
+/// The paths between backticks.
+fn paths(line: &str) -> Vec<&str> {
+    let quoted = line.split('`').skip(1).step_by(2).filter_map(|quoted| quoted.split_whitespace().next());
+    quoted.filter(|text| TOPS.iter().any(|top| text.starts_with(top)) && !text.contains(['<', '*', '{', '$'])).collect()
+}

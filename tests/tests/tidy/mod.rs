@@ -1,0 +1,8 @@
+//! The invariants of ARCHITECTURE.md as tests over the project's own text: each states what is absent.
+
+mod documents;
+mod files;
+mod layers;
+mod manifests;
+mod project;
+mod words;
