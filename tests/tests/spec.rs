@@ -5,3 +5,4 @@ mod kills;
 mod refusals;
 mod services;
 mod stories;
+mod web;
