@@ -60,14 +60,21 @@ async fn ready(world: &World, service: Service) -> StatusCode {
     answer.map_or(StatusCode::SERVICE_UNAVAILABLE, |answer| answer.status())
 }
 
-/// Waits until every service is as ready as wanted.
-async fn all_ready(world: &World, wanted: bool) {
-    let until = tokio::time::Instant::now() + Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until every service is ready.
+async fn all_ready(world: &World) {
     for service in Service::ALL {
-        while ready(world, service).await.is_success() != wanted {
-            assert!(tokio::time::Instant::now() < until, "{service}: ready is not {wanted}\n{}", world.all_lines());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        world.ready(service).await.unwrap_or_else(|fault| panic!("{fault:#}"));
+    }
+}
+
+/// Waits until a service has logged something.
+async fn says(world: &World, service: Service, what: &str) {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while !world.lines(service).contains(what) {
+        assert!(tokio::time::Instant::now() < until, "{service} never says {what:?}:\n{}", world.lines(service));
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -79,12 +86,14 @@ async fn services_wait_for_what_is_away_say_so_and_recover() {
     for service in Service::ALL {
         world.spawn(service).await.expect("it starts");
     }
-    all_ready(&world, false).await;
-    servers.start_postgres().await.expect("Postgres starts");
-    all_ready(&world, true).await;
     for service in Service::ALL {
-        let said = world.lines(service);
-        assert!(said.contains("is away") && said.contains("is back"), "{service}:\n{said}");
+        says(&world, service, "is away").await;
+        assert_eq!(ready(&world, service).await, StatusCode::SERVICE_UNAVAILABLE, "{service}");
+    }
+    servers.start_postgres().await.expect("Postgres starts");
+    all_ready(&world).await;
+    for service in Service::ALL {
+        says(&world, service, "is back").await;
     }
 
     servers.stop_redis().await.expect("Redis stops");
@@ -94,7 +103,7 @@ async fn services_wait_for_what_is_away_say_so_and_recover() {
     assert_eq!(host.gets("/api/v1/guilds").await.problem().expect("a problem"), (503, "try_later".into()));
     servers.start_redis().await.expect("Redis starts");
     servers.start_rabbitmq().await.expect("RabbitMQ starts");
-    all_ready(&world, true).await;
+    all_ready(&world).await;
     for service in Service::ALL {
         assert!(world.stop(service).await, "{service} ends well\n{}", world.lines(service));
     }

@@ -6,3 +6,4 @@ mod refusals;
 mod services;
 mod stories;
 mod tidy;
+mod web;

@@ -101,7 +101,7 @@ async fn join_by_web_edits_the_post_at_once_and_writes_a_minute_later_in_a_trace
            api producer publish game_scheduler:game.roster_changed
              bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~A(publish)
                bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
-         api client SELECT users · EVALSHA
+         api client SELECT users
     B  notification-daemon internal job notice.joined {gamesched.game.id=G, gamesched.outcome=done, gamesched.job.lateness<5} ~A(join)
          notification-daemon internal expand {gamesched.game.id=G}
            notification-daemon client SELECT games participants · INSERT deliveries INSERT outbox · UPDATE scheduled_notifications · COMMIT

@@ -162,3 +162,9 @@ pub(crate) fn snowflake<Marker>(id: i64) -> anyhow::Result<Discord<Marker>> {
 pub(crate) fn snowflakes<Marker>(ids: &[i64]) -> anyhow::Result<Vec<Discord<Marker>>> {
     ids.iter().map(|id| snowflake(*id)).collect()
 }
+
+impl From<sqlx::Error> for crate::error::Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(fault(error))
+    }
+}
