@@ -166,12 +166,6 @@ impl From<anyhow::Error> for Error {
     }
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Fault(crate::store::fault(error))
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -179,16 +173,4 @@ impl fmt::Display for Error {
             Self::Fault(fault) => write!(out, "{fault:#}"),
         }
     }
-}
-
-/// What an edge says of a fault: the class of its innermost cause, a bounded word for `error.type`.
-#[must_use]
-pub fn class(fault: &anyhow::Error) -> &'static str {
-    if fault.chain().any(|cause| cause.is::<crate::store::Away>()) {
-        return "database_unavailable";
-    }
-    if fault.chain().any(|cause| cause.is::<crate::discord::Failure>()) {
-        return "discord";
-    }
-    "fault"
 }

@@ -27,6 +27,7 @@ use sqlx::{ConnectOptions, Executor, PgPool, Row};
 pub use executor::{Sql, Tx};
 
 use crate::domain::ids::Discord;
+use crate::error::Error;
 
 /// The schema, forward only.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -113,6 +114,12 @@ impl Db {
     /// Closes the pool.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(fault(error))
     }
 }
 
