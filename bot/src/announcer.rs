@@ -17,6 +17,7 @@ use shared::store::{fault, games};
 use shared::telemetry::job::Job;
 use shared::telemetry::span::note;
 use shared::telemetry::{Attribute, instruments};
+use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use crate::Bot;
@@ -38,6 +39,7 @@ const LIMITED: Duration = Duration::from_secs(15);
 pub(crate) struct Announcer {
     bot: Arc<Bot>,
     channels: Channels,
+    wake: Arc<Notify>,
 }
 
 /// How one call went.
@@ -65,7 +67,12 @@ impl Handler for Announcer {
 
 impl Announcer {
     pub(crate) fn new(bot: Arc<Bot>) -> Self {
-        Self { bot, channels: Channels::default() }
+        Self { bot, channels: Channels::default(), wake: Arc::default() }
+    }
+
+    /// Wakes the loop that looks: a row has to be tried again sooner than it would look by itself.
+    pub(crate) fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
     }
 
     /// Claims what is due by itself: retries, and everything while the broker is away.
@@ -223,6 +230,7 @@ impl Announcer {
             lost();
         }
         drop(sql);
+        self.wake.notify_one();
         Ok(self.told(turn, end))
     }
 

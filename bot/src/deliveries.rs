@@ -19,6 +19,7 @@ use shared::store::fault;
 use shared::telemetry::job::Job;
 use shared::telemetry::span::note;
 use shared::telemetry::{Attribute, instruments};
+use tokio::sync::Notify;
 use tracing::{error, warn};
 
 use crate::Bot;
@@ -36,6 +37,7 @@ const MINUTES: Duration = Duration::from_secs(600);
 /// Sends direct messages.
 pub(crate) struct Sender {
     bot: Arc<Bot>,
+    wake: Arc<Notify>,
 }
 
 impl Handler for Sender {
@@ -52,7 +54,12 @@ impl Handler for Sender {
 
 impl Sender {
     pub(crate) fn new(bot: Arc<Bot>) -> Self {
-        Self { bot }
+        Self { bot, wake: Arc::default() }
+    }
+
+    /// Wakes the loop that looks: a row has to be tried again sooner than it would look by itself.
+    pub(crate) fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
     }
 
     /// Claims what is due by itself: retries, and everything while the broker is away.
@@ -180,6 +187,7 @@ impl Sender {
         let mut sql = self.bot.app.db.connection().await?;
         let lateness = deliveries::ended(&mut sql, turn, end).await?;
         let (Some(lateness), Some(outcome)) = (lateness, outcome(end)) else {
+            self.wake.notify_one();
             if lateness.is_none() {
                 instruments::get().fence_lost.add(1, &[Attribute::new("gamesched.source", "delivery")]);
             }

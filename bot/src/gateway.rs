@@ -29,7 +29,7 @@ const WAITING: usize = 1_024;
 /// Interactions that are worked on at once.
 const AT_ONCE: usize = 128;
 /// A close that Discord does not answer is not waited for longer.
-const CLOSING: Duration = Duration::from_secs(2);
+const CLOSING: Duration = Duration::from_millis(500);
 
 /// Where the gateway is and who we are to it.
 #[derive(Debug)]

@@ -15,7 +15,6 @@ use shared::domain::ids::MessageId;
 use shared::service::{Process, awaiting, watch};
 use shared::store::Db;
 use shared::worker;
-use tokio::sync::Notify;
 
 use crate::Bot;
 use crate::announcer::Announcer;
@@ -102,7 +101,7 @@ fn consumers(bot: &Arc<Bot>, process: &Process, broker: &Broker) {
         let (announcer, state, stop) = (Arc::clone(&announcer), announcements.clone(), stop.clone());
         async move {
             let look = || announcer.look();
-            daemon::run("announcements", look, Arc::new(Notify::new()), || !state.is_up(), stop).await;
+            daemon::run("announcements", look, announcer.wake(), || !state.is_up(), stop).await;
         }
     });
     let stop = process.stop.clone();
@@ -110,7 +109,7 @@ fn consumers(bot: &Arc<Bot>, process: &Process, broker: &Broker) {
         let (sender, state, stop) = (Arc::clone(&sender), deliveries.clone(), stop.clone());
         async move {
             let look = || sender.look();
-            daemon::run("deliveries", look, Arc::new(Notify::new()), || !state.is_up(), stop).await;
+            daemon::run("deliveries", look, sender.wake(), || !state.is_up(), stop).await;
         }
     });
 }

@@ -168,32 +168,28 @@ pub async fn bear(sql: &mut Sql, new: &[NewDelivery]) -> sqlx::Result<Vec<Delive
     Ok(born.into_iter().map(DeliveryId).collect())
 }
 
-/// Step S1: takes the turn, unless the delivery has ended, waits for its time, or someone is at it.
+/// Step S1: takes the turn, unless the delivery has ended, waits for its time, or someone is at it. A last owner that
+/// died in flight makes the outcome unknown; a repeated message cannot cut a back-off or a 429 short.
 ///
 /// # Errors
 /// When the database is away.
 pub async fn claim(sql: &mut Sql, id: DeliveryId, owner: &str) -> sqlx::Result<Option<Claimed>> {
     let row = sqlx::query!(
         r#"/* UPDATE deliveries */ update deliveries set
-             -- the last owner died in flight: it may have been sent
              state = case when lease_owner is null then state else 'uncertain' end,
              unknowns = unknowns + (lease_owner is not null)::int,
-             first_unknown_at = case when lease_owner is null then first_unknown_at
-                                     else coalesce(first_unknown_at, lease_until - interval '20 s') end,
-             fence = fence + 1, attempts = attempts + 1, lease_owner = $2,
-             lease_until = now() + interval '20 s', next_attempt_at = now() + interval '20 s',
-             first_attempt_at = coalesce(first_attempt_at, now())
+             first_unknown_at =
+               coalesce(first_unknown_at, case when lease_owner is not null then lease_until - interval '20 s' end),
+             fence = fence + 1, attempts = attempts + 1, lease_owner = $2, lease_until = now() + interval '20 s',
+             next_attempt_at = now() + interval '20 s', first_attempt_at = coalesce(first_attempt_at, now())
            where id = $1 and state in ('pending', 'uncertain') and parked_at is null
-             and (fence = 0 or next_attempt_at <= now()) -- a repeated message cannot cut a back-off or a 429 short
-             and (lease_until is null or lease_until < now())
-           returning game_id, fence, attempts, park_after, unknowns,
+             and (fence = 0 or next_attempt_at <= now()) and (lease_until is null or lease_until < now())
+           returning game_id, fence, attempts, park_after, unknowns, recipient, kind, payload, nonce, trace_context,
              extract(epoch from now() - first_unknown_at)::float8 as unknown_for,
              first_attempt_at as "first_attempt_at!", now() > not_after as "too_late!",
-             (for_start_at is not null and not exists (
-                select from games where games.id = deliveries.game_id
-                  and games.scheduled_at = deliveries.for_start_at)) as "moved!",
-             recipient, kind, payload, nonce, extract(epoch from now() - due_at)::float8 as "lateness!",
-             trace_context"#,
+             (for_start_at is not null and not exists (select from games where games.id = deliveries.game_id
+                and games.scheduled_at = deliveries.for_start_at)) as "moved!",
+             extract(epoch from now() - due_at)::float8 as "lateness!""#,
         id.0,
         owner,
     )
