@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use shared::cache;
 use shared::domain::form::FieldError;
 use shared::error::{Error, Refusal};
-use shared::fault::class;
+use shared::faults;
 use shared::store;
 use shared::telemetry::carry;
 use shared::telemetry::http::Answer;
@@ -244,7 +244,7 @@ impl From<Error> for Problem {
 /// This is the edge that ends a fault: here it is logged, once.
 impl From<anyhow::Error> for Problem {
     fn from(fault: anyhow::Error) -> Self {
-        let class = class(&fault);
+        let class = faults::class(&fault);
         if fault.chain().any(|cause| cause.is::<store::Away>() || cause.is::<cache::Away>()) {
             tracing::warn!(error.type = class, "{fault:#}");
             return Refusal::TryLater { seconds: 2 }.into();

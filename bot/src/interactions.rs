@@ -10,7 +10,7 @@ use shared::domain::game::Face;
 use shared::domain::ids::{DiscordGuild, DiscordUser, GameId, UserId};
 use shared::domain::permission::Member;
 use shared::error::{Error, Refusal, Result};
-use shared::fault;
+use shared::faults;
 use shared::store::games;
 use shared::store::people::Profile;
 use shared::telemetry::span::{self, Span, SpanKind};
@@ -81,7 +81,7 @@ async fn tell(bot: &Bot, interaction: &Interaction, control: Control, named: Nam
             (sentence(&refusal, control), Told::Refused(refusal.code()))
         }
         Err(Error::Fault(fault)) => {
-            let class = fault::class(&fault);
+            let class = faults::class(&fault);
             error!(error.r#type = class, "an interaction failed: {fault:#}");
             (words::fault(&incident()), Told::Failed(class))
         }

@@ -5,5 +5,7 @@ use std::process::ExitCode;
 use notification_daemon::Settings;
 
 fn main() -> ExitCode {
-    shared::service::main("notification-daemon", "127.0.0.1:8083", |settings: Settings, process| notification_daemon::run(settings, process))
+    shared::service::main("notification-daemon", "127.0.0.1:8083", |settings: Settings, process| {
+        notification_daemon::run(settings, process)
+    })
 }

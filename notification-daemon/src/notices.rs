@@ -4,7 +4,7 @@ use shared::actions::{self, Expanded};
 use shared::app::App;
 use shared::daemon::Look;
 use shared::error::Error;
-use shared::fault;
+use shared::faults;
 use shared::store::schedule::{Job, NoticeKind, claim_notice};
 use shared::store::{Tx, backlog};
 use shared::telemetry::job::{self, Outcome};
@@ -44,7 +44,7 @@ async fn fire(app: &App, tx: Tx, notice: Job<NoticeKind>) -> anyhow::Result<()> 
                 info!(gamesched.game.id = %notice.game, "did not tell {}: {reason}", notice.kind.notice);
             }
             Err(fault) => {
-                error!(error.type = fault::class(fault), "notice {} failed: {fault:#}", notice.kind.notice);
+                error!(error.type = faults::class(fault), "notice {} failed: {fault:#}", notice.kind.notice);
             }
         }
         expanded
@@ -52,13 +52,13 @@ async fn fire(app: &App, tx: Tx, notice: Job<NoticeKind>) -> anyhow::Result<()> 
     let ended = told.run(work, outcome).await;
     let Err(fault) = ended else { return Ok(()) };
     let mut sql = app.db.connection().await.map_err(shared::store::fault)?;
-    backlog::retry_notice(&mut sql, notice.id, fault::class(&fault)).await.map_err(Error::into_fault)
+    backlog::retry_notice(&mut sql, notice.id, faults::class(&fault)).await.map_err(Error::into_fault)
 }
 
 fn outcome(ended: &anyhow::Result<Expanded>) -> Outcome {
     match ended {
         Ok(Expanded::Told(_)) => Outcome { word: "done", fault: None },
         Ok(Expanded::Expired(_)) => Outcome { word: "expired", fault: None },
-        Err(fault) => Outcome { word: "retry", fault: Some(fault::class(fault)) },
+        Err(fault) => Outcome { word: "retry", fault: Some(faults::class(fault)) },
     }
 }

@@ -93,7 +93,7 @@ impl Faults {
         match (self.streak, fault.chain().any(|cause| cause.is::<Away>())) {
             (0, true) => warn!("{} cannot work: {fault:#}, trying again", self.name),
             (0, false) => {
-                error!(error.type = crate::fault::class(fault), "{} failed: {fault:#}, trying again", self.name)
+                error!(error.type = crate::faults::class(fault), "{} failed: {fault:#}, trying again", self.name)
             }
             _ => debug!("{} failed again: {fault:#}", self.name),
         }

@@ -5,7 +5,7 @@ use shared::app::App;
 use shared::daemon::Look;
 use shared::domain::schedule::Target;
 use shared::error::Error;
-use shared::fault;
+use shared::faults;
 use shared::store::schedule::{Job, claim_transition};
 use shared::store::{Tx, backlog};
 use shared::telemetry::job::{self, Outcome};
@@ -45,7 +45,7 @@ async fn take(app: &App, tx: Tx, transition: Job<Target>) -> anyhow::Result<()> 
                 info!(gamesched.game.id = %transition.game, "did not move a game to {}: {reason}", transition.kind);
             }
             Err(fault) => {
-                error!(error.type = fault::class(fault), "transition {} failed: {fault:#}", transition.kind);
+                error!(error.type = faults::class(fault), "transition {} failed: {fault:#}", transition.kind);
             }
         }
         advanced
@@ -53,13 +53,13 @@ async fn take(app: &App, tx: Tx, transition: Job<Target>) -> anyhow::Result<()> 
     let ended = told.run(work, outcome).await;
     let Err(fault) = ended else { return Ok(()) };
     let mut sql = app.db.connection().await.map_err(shared::store::fault)?;
-    backlog::retry_transition(&mut sql, transition.id, fault::class(&fault)).await.map_err(Error::into_fault)
+    backlog::retry_transition(&mut sql, transition.id, faults::class(&fault)).await.map_err(Error::into_fault)
 }
 
 fn outcome(ended: &anyhow::Result<Advanced>) -> Outcome {
     match ended {
         Ok(Advanced::Done) => Outcome { word: "done", fault: None },
         Ok(Advanced::Expired(_)) => Outcome { word: "expired", fault: None },
-        Err(fault) => Outcome { word: "retry", fault: Some(fault::class(fault)) },
+        Err(fault) => Outcome { word: "retry", fault: Some(faults::class(fault)) },
     }
 }

@@ -16,7 +16,12 @@ async fn ge_07_every_wrong_field_of_a_form_is_named_at_once_and_nothing_is_writt
 
     let long = "x".repeat(201);
     let answer = host
-        .creates(&[("title", &long), ("scheduled_at", &in_minutes(-5)), ("max_players", "101"), ("where", &"y".repeat(501))])
+        .creates(&[
+            ("title", &long),
+            ("scheduled_at", &in_minutes(-5)),
+            ("max_players", "101"),
+            ("where", &"y".repeat(501)),
+        ])
         .await;
     assert_eq!(answer.status, 422, "{answer:?}");
     let details = answer.body["details"].as_array().expect("one entry a field");
@@ -47,7 +52,12 @@ async fn ge_06_bad_requests_are_problems_with_a_code_and_a_sentence() {
         ("a time without an offset", form(&[("title", "T"), ("scheduled_at", "yesterday")]), 422, ""),
         ("an unknown game", host.request(Method::GET, &format!("/api/v1/games/{unknown}")), 404, "not_found"),
         ("an id that is none", host.request(Method::GET, "/api/v1/games/12"), 404, "not_found"),
-        ("joining an unknown game", host.request(Method::POST, &format!("/api/v1/games/{unknown}/join")), 404, "not_found"),
+        (
+            "joining an unknown game",
+            host.request(Method::POST, &format!("/api/v1/games/{unknown}/join")),
+            404,
+            "not_found",
+        ),
         ("an unknown path", host.request(Method::GET, "/api/v1/nothing"), 404, "not_found"),
         ("a wrong method", host.request(Method::DELETE, "/api/v1/guilds"), 405, ""),
         ("a bad query", host.request(Method::GET, "/api/v1/games?limit=many"), 422, ""),
@@ -70,7 +80,10 @@ async fn pe_01_a_stranger_and_somebody_signed_out_learn_nothing() {
     let before = world.ask(WRITTEN).await;
 
     let nobody = world.person("ada");
-    assert_eq!(nobody.gets(&format!("/api/v1/games/{game}")).await.problem().expect("a problem"), (401, "signed_out".into()));
+    assert_eq!(
+        nobody.gets(&format!("/api/v1/games/{game}")).await.problem().expect("a problem"),
+        (401, "signed_out".into())
+    );
     let eve = world.signed_in("eve").await;
     let without_trace = |mut body: Value| {
         body["trace_id"] = json!(null);

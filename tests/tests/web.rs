@@ -17,7 +17,10 @@ async fn rx_01_a_repeated_creation_makes_one_game_and_another_body_is_refused() 
     let (first, second) = (host.sends(create("Dune")).await, host.sends(create("Dune")).await);
     assert_eq!((first.status, second.status), (201, 201));
     assert_eq!(first.body, second.body);
-    assert_eq!(host.sends(create("Arrakis")).await.problem().expect("a problem"), (422, "idempotency_key_reused".into()));
+    assert_eq!(
+        host.sends(create("Arrakis")).await.problem().expect("a problem"),
+        (422, "idempotency_key_reused".into())
+    );
     assert_eq!(world.ask("select count(*)::text from games").await, "1");
 }
 
@@ -26,7 +29,12 @@ async fn li_25_an_edit_changes_what_is_sent_and_leaves_the_rest() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
     let starters = format!("[\"<@{}>\", \"Guest\"]", ids::ADA);
-    let fields = [("title", "Dune"), ("scheduled_at", &in_minutes(60)), ("where", "Table 4"), ("initial_participants", &starters)];
+    let fields = [
+        ("title", "Dune"),
+        ("scheduled_at", &in_minutes(60)),
+        ("where", "Table 4"),
+        ("initial_participants", &starters),
+    ];
     let created = host.creates(&fields).await;
     assert_eq!(created.status, 201, "{created:?}");
     assert_eq!(created.body["confirmed_participants"][0]["discord_id"], ids::ADA.to_string());
@@ -36,16 +44,19 @@ async fn li_25_an_edit_changes_what_is_sent_and_leaves_the_rest() {
     assert_eq!(edited.status, 200, "{edited:?}");
     assert_eq!((edited.text("title"), edited.body["where"].is_null()), ("Arrakis", true));
     assert_eq!(edited.body["scheduled_at"], created.body["scheduled_at"]);
+    world.settle().await;
+    let shown = host.gets(&path).await;
     let list = host.gets("/api/v1/games?status=SCHEDULED&role=host&limit=1").await;
     assert_eq!((list.status, &list.body["total"]), (200, &1.into()), "{list:?}");
-    assert_eq!(list.body["games"][0], edited.body);
+    assert_eq!(list.body["games"][0], shown.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn li_24_a_name_that_nobody_has_comes_back_with_the_form() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    let fields = [("title", "Dune"), ("scheduled_at", &in_minutes(60)), ("initial_participants", "[\"@nobody-at-all\"]")];
+    let fields =
+        [("title", "Dune"), ("scheduled_at", &in_minutes(60)), ("initial_participants", "[\"@nobody-at-all\"]")];
     let answer = host.creates(&fields).await;
     assert_eq!(answer.status, 422, "{answer:?}");
     let detail = &answer.body["detail"];

@@ -47,7 +47,8 @@ pub async fn cancel(app: &App, game: GameId, reason: Option<String>, actor: &Act
         letters(&mut tx, &view, &told, &occasion).await?;
     }
     audit::write(&mut tx, (after.guild, game), (Some(user), actor.face), "cancel", json!({})).await?;
-    let event = Event::Game { change: GameChange::Cancelled, game, guild: after.guild, face: actor.face, roster: vec![] };
+    let event =
+        Event::Game { change: GameChange::Cancelled, game, guild: after.guild, face: actor.face, roster: vec![] };
     outbox::put(&mut tx, &event).await?;
 
     tx.commit().await?;

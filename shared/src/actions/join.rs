@@ -45,7 +45,13 @@ pub async fn join(app: &App, game: GameId, actor: &Actor) -> Result<Seat> {
         return Err(Refusal::NotOpen(game.status).into());
     }
     let joined = roster.join(user, &actor.roles, &game.priority_roles, now).map_err(refusal)?;
-    let seat = |row, already| Seat { row, place: joined.place(), seats: game.max_players, method: game.signup_method, already };
+    let seat = |row, already| Seat {
+        row,
+        place: joined.place(),
+        seats: game.max_players,
+        method: game.signup_method,
+        already,
+    };
     let row = match &joined {
         Joined::Added { row, .. } => row.clone(),
         Joined::Already { .. } => {

@@ -3,16 +3,16 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::audience::{Recipient, Role};
+use crate::domain::game::SignupMethod;
 use crate::domain::ids::DeliveryId;
 use crate::domain::letter::{Letter, Reader};
-use crate::domain::game::SignupMethod;
 use crate::domain::roster::Place;
 use crate::domain::schedule::Notice;
 use crate::error::Result;
+use crate::store::Sql;
 use crate::store::deliveries::{self, NewDelivery};
 use crate::store::games::GameView;
 use crate::store::people::Person;
-use crate::store::Sql;
 
 /// What a letter is about, beside the game.
 pub(super) struct Occasion {

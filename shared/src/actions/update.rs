@@ -35,7 +35,8 @@ pub async fn update(app: &App, game: GameId, edit: Edit, actor: &Actor) -> Resul
     rearm(&mut tx, app, &before, &after).await?;
     announcements::want(&mut tx, game).await?;
     let place = (after.guild, game);
-    audit::write(&mut tx, place, (Some(user), actor.face), "update", json!({ "fields": changed(&before, &after) })).await?;
+    audit::write(&mut tx, place, (Some(user), actor.face), "update", json!({ "fields": changed(&before, &after) }))
+        .await?;
     let event = Event::Game { change: GameChange::Updated, game, guild: after.guild, face: actor.face, roster: vec![] };
     outbox::put(&mut tx, &event).await?;
 

@@ -81,7 +81,7 @@ fn postgres(url: &str) -> Result<(), String> {
 }
 
 fn amqp(url: &str) -> Result<(), String> {
-    let parsed = crate::amqp::Broker::new(url, "");
+    let parsed = url.parse::<lapin::uri::AMQPUri>();
     parsed.map(drop).map_err(|_| "it must look like amqp://user:password@host:port/vhost".to_owned())
 }
 

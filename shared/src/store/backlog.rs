@@ -104,12 +104,7 @@ pub async fn count(sql: &mut Sql) -> Result<Backlog> {
     )
     .fetch_one(&mut *sql)
     .await?;
-    Ok(Backlog {
-        outbox: row.outbox,
-        outbox_oldest_ms: row.oldest,
-        deliveries: row.deliveries,
-        stale: row.stale,
-    })
+    Ok(Backlog { outbox: row.outbox, outbox_oldest_ms: row.oldest, deliveries: row.deliveries, stale: row.stale })
 }
 
 /// Deletes a batch of what is kept no longer (OP-04) and says how many rows went.

@@ -78,7 +78,8 @@ async fn first(sql: &mut Sql, request: &Request) -> Result<Answer> {
     if row.method_path != request.method_path || row.body_sha256 != request.body {
         return Err(Refusal::KeyReused.into());
     }
-    let answer = row.status.and_then(|status| Some(Answer { status: u16::try_from(status).ok()?, body: row.response? }));
+    let answer =
+        row.status.and_then(|status| Some(Answer { status: u16::try_from(status).ok()?, body: row.response? }));
     answer.ok_or_else(|| Refusal::KeyInProgress.into())
 }
 

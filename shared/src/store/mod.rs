@@ -27,6 +27,7 @@ use sqlx::{ConnectOptions, Executor, PgPool, Row};
 pub use executor::{Sql, Tx};
 
 use crate::domain::ids::Discord;
+use crate::error::Error;
 
 /// The schema, forward only.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -116,6 +117,12 @@ impl Db {
     }
 }
 
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(fault(error))
+    }
+}
+
 /// A database error as a fault: told by code, constraint and table, since its message can hold row values.
 #[must_use]
 pub fn fault(error: sqlx::Error) -> anyhow::Error {
@@ -161,10 +168,4 @@ pub(crate) fn snowflake<Marker>(id: i64) -> anyhow::Result<Discord<Marker>> {
 /// As `snowflake`.
 pub(crate) fn snowflakes<Marker>(ids: &[i64]) -> anyhow::Result<Vec<Discord<Marker>>> {
     ids.iter().map(|id| snowflake(*id)).collect()
-}
-
-impl From<sqlx::Error> for crate::error::Error {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Fault(fault(error))
-    }
 }

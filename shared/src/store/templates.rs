@@ -23,7 +23,11 @@ macro_rules! template {
             player_roles: snowflakes(&$row.allowed_player_role_ids)?,
             host_roles: snowflakes(&$row.allowed_host_role_ids)?,
             priority_roles: snowflakes(&$row.signup_priority_role_ids)?,
-            allowed_methods: $row.allowed_signup_methods.iter().map(|method| method.parse()).collect::<Result<_, _>>()?,
+            allowed_methods: $row
+                .allowed_signup_methods
+                .iter()
+                .map(|method| method.parse())
+                .collect::<Result<_, _>>()?,
             default_method: $row.default_signup_method.map(|method| method.parse()).transpose()?,
             max_players: $row.max_players,
             min_players: $row.min_players,

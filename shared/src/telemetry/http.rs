@@ -36,10 +36,8 @@ pub async fn serve<B, R, F>(request: Request<B>, known: Known, next: impl FnOnce
 where
     F: Future<Output = Response<R>>,
 {
-    let labels = vec![
-        KeyValue::new("http.request.method", method(request.method())),
-        KeyValue::new("url.scheme", "http"),
-    ];
+    let labels =
+        vec![KeyValue::new("http.request.method", method(request.method())), KeyValue::new("url.scheme", "http")];
     let measured = Measured::start(labels, known.route.clone());
     let span = start(&request, &known);
     let response = span.inside(next(request)).await;

@@ -1,8 +1,5 @@
 //! The Discord simulator as a process.
-#![expect(
-    clippy::print_stdout,
-    reason = "its address and instructions are its output"
-)]
+#![expect(clippy::print_stdout, reason = "its address and instructions are its output")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,11 +12,7 @@ use tests::discord::{Setup, Simulator};
 #[derive(Parser)]
 struct Arguments {
     /// Where to listen; port 0 takes a free one.
-    #[arg(
-        long,
-        env = "DISCORD_SIMULATOR_LISTEN",
-        default_value = "127.0.0.1:9820"
-    )]
+    #[arg(long, env = "DISCORD_SIMULATOR_LISTEN", default_value = "127.0.0.1:9820")]
     listen: SocketAddr,
     /// A JSON file that says what exists; the demonstration guild "Tavern" by default.
     #[arg(long, env = "DISCORD_SIMULATOR_SETUP")]
@@ -41,10 +34,8 @@ async fn main() -> anyhow::Result<()> {
     let setup = match &arguments.setup {
         None => Setup::demo(),
         Some(path) => {
-            let text =
-                std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-            serde_json::from_slice(&text)
-                .with_context(|| format!("understanding {}", path.display()))?
+            let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+            serde_json::from_slice(&text).with_context(|| format!("understanding {}", path.display()))?
         }
     };
     let simulator = Simulator::start(arguments.listen, setup).await?;

@@ -75,7 +75,8 @@ impl<'world> Stage<'world> {
         self.world.settled(Duration::from_secs(20)).await?;
         let prefix = format!("{}.", self.world.namespace);
         let seen = self.seen.clone();
-        let arrived = self.world.sink.wait(title, ARRIVAL, |received| complete(received, &seen, expected, &prefix)).await;
+        let arrived =
+            self.world.sink.wait(title, ARRIVAL, |received| complete(received, &seen, expected, &prefix)).await;
         let (received, told) = match arrived {
             Ok(received) => (received, true),
             Err(fault) => {

@@ -11,9 +11,12 @@ pub(super) fn of(world: &World, stage: &Stage<'_>, servers: &Servers) -> Vec<(St
     let received = world.sink.received();
     let spans = &received.spans;
     let mut summary = vec![("servers".to_owned(), servers.describe())];
-    summary.extend(spans_per_service(spans).into_iter().map(|(service, count)| (format!("spans of {service}"), count.to_string())));
+    summary.extend(
+        spans_per_service(spans).into_iter().map(|(service, count)| (format!("spans of {service}"), count.to_string())),
+    );
     let published = spans.iter().filter(|span| span.kind == Kind::Producer).count();
-    let processed = spans.iter().filter(|span| span.kind == Kind::Consumer && span.name.starts_with("process ")).count();
+    let processed =
+        spans.iter().filter(|span| span.kind == Kind::Consumer && span.name.starts_with("process ")).count();
     let lateness: Vec<f64> = spans.iter().filter_map(lateness).collect();
     let latest = lateness.iter().copied().fold(0.0, f64::max);
     let traces: usize = stage.steps().iter().map(|step| step.traces.len()).sum();

@@ -28,21 +28,14 @@ impl Discord {
     pub fn at(url: &str) -> Self {
         // An error only says that the process has a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self {
-            http: reqwest::Client::new(),
-            base: format!("{}/_simulator", url.trim_end_matches('/')),
-        }
+        Self { http: reqwest::Client::new(), base: format!("{}/_simulator", url.trim_end_matches('/')) }
     }
 
     async fn ask<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         answer(self.http.get(format!("{}/{path}", self.base))).await
     }
 
-    async fn put<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &impl Serialize,
-    ) -> anyhow::Result<T> {
+    async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         answer(self.http.post(format!("{}/{path}", self.base)).json(body)).await
     }
 
@@ -57,11 +50,7 @@ impl Discord {
 
     /// The id of the person with this user name.
     pub async fn person(&self, username: &str) -> Option<u64> {
-        self.people()
-            .await
-            .into_iter()
-            .find(|user| user.username == username)
-            .map(|user| user.id)
+        self.people().await.into_iter().find(|user| user.username == username).map(|user| user.id)
     }
 
     /// Every guild as it is now.
@@ -126,23 +115,12 @@ impl Discord {
 
     /// Somebody joins a guild.
     pub async fn add_member(&self, guild: u64, user: u64, roles: &[u64]) -> anyhow::Result<()> {
-        self.change(Change::AddMember {
-            guild,
-            user,
-            nick: None,
-            roles: roles.into(),
-        })
-        .await
+        self.change(Change::AddMember { guild, user, nick: None, roles: roles.into() }).await
     }
 
     /// A member's roles change.
     pub async fn set_roles(&self, guild: u64, user: u64, roles: &[u64]) -> anyhow::Result<()> {
-        self.change(Change::SetRoles {
-            guild,
-            user,
-            roles: roles.into(),
-        })
-        .await
+        self.change(Change::SetRoles { guild, user, roles: roles.into() }).await
     }
 
     /// Somebody leaves a guild.
@@ -152,19 +130,12 @@ impl Discord {
 
     /// A channel gets another name.
     pub async fn rename_channel(&self, channel: u64, name: &str) -> anyhow::Result<()> {
-        self.change(Change::RenameChannel {
-            channel,
-            name: name.into(),
-        })
-        .await
+        self.change(Change::RenameChannel { channel, name: name.into() }).await
     }
 
     /// Somebody deletes messages; more than one go at once.
     pub async fn delete_messages(&self, messages: &[u64]) -> anyhow::Result<()> {
-        self.change(Change::DeleteMessages {
-            messages: messages.into(),
-        })
-        .await
+        self.change(Change::DeleteMessages { messages: messages.into() }).await
     }
 
     /// Closes every gateway connection with this code.
@@ -189,28 +160,12 @@ impl Discord {
     }
 
     /// A person presses a button that they saw a moment ago, even if it is disabled by now.
-    pub async fn press_stale(
-        &self,
-        user: u64,
-        message: u64,
-        custom_id: &str,
-    ) -> anyhow::Result<Pressed> {
+    pub async fn press_stale(&self, user: u64, message: u64, custom_id: &str) -> anyhow::Result<Pressed> {
         self.press_as(user, message, custom_id, true).await
     }
 
-    async fn press_as(
-        &self,
-        user: u64,
-        message: u64,
-        custom_id: &str,
-        stale: bool,
-    ) -> anyhow::Result<Pressed> {
-        let press = Press {
-            user,
-            message,
-            custom_id: custom_id.into(),
-            stale,
-        };
+    async fn press_as(&self, user: u64, message: u64, custom_id: &str, stale: bool) -> anyhow::Result<Pressed> {
+        let press = Press { user, message, custom_id: custom_id.into(), stale };
         let reaction: Reaction = self.put("press", &press).await?;
         reaction.pressed.context("no message answered")
     }
@@ -250,8 +205,7 @@ impl Discord {
 
     /// Waits until something changed after `since`, or for at most `patience`; answers the new count.
     pub async fn changed(&self, since: u64, patience: Duration) -> anyhow::Result<u64> {
-        self.ask(&format!("wait?since={since}&ms={}", patience.as_millis()))
-            .await
+        self.ask(&format!("wait?since={since}&ms={}", patience.as_millis())).await
     }
 
     /// Waits until the messages of a channel are as wanted; the error shows how they were instead.
@@ -261,8 +215,7 @@ impl Discord {
         wanted: impl Fn(&[Message]) -> bool,
         deadline: Duration,
     ) -> anyhow::Result<Vec<Message>> {
-        self.wait_messages(&format!("channel/{channel}"), wanted, deadline)
-            .await
+        self.wait_messages(&format!("channel/{channel}"), wanted, deadline).await
     }
 
     /// Waits until a person's direct messages are as wanted; the error shows how they were instead.
@@ -272,8 +225,7 @@ impl Discord {
         wanted: impl Fn(&[Message]) -> bool,
         deadline: Duration,
     ) -> anyhow::Result<Vec<Message>> {
-        self.wait_messages(&format!("inbox/{user}"), wanted, deadline)
-            .await
+        self.wait_messages(&format!("inbox/{user}"), wanted, deadline).await
     }
 
     async fn wait_messages(
@@ -282,24 +234,16 @@ impl Discord {
         wanted: impl Fn(&[Message]) -> bool,
         patience: Duration,
     ) -> anyhow::Result<Vec<Message>> {
-        let found: Result<Vec<Message>, Vec<Message>> = self
-            .wait(path, |all: &Vec<_>| wanted(all), patience)
-            .await?;
+        let found: Result<Vec<Message>, Vec<Message>> = self.wait(path, |all: &Vec<_>| wanted(all), patience).await?;
         found.map_err(|last| {
             let texts: Vec<_> = last.iter().map(Message::as_text).collect();
-            anyhow::anyhow!(
-                "after {patience:?} {path} still shows:\n{}",
-                texts.join("\n---\n")
-            )
+            anyhow::anyhow!("after {patience:?} {path} still shows:\n{}", texts.join("\n---\n"))
         })
     }
 
     /// Waits until so many gateway connections are identified.
     pub async fn wait_shards(&self, shards: usize, patience: Duration) -> anyhow::Result<()> {
-        match self
-            .wait("shards", |connected: &usize| *connected == shards, patience)
-            .await?
-        {
+        match self.wait("shards", |connected: &usize| *connected == shards, patience).await? {
             Ok(_) => Ok(()),
             Err(connected) => {
                 bail!("after {patience:?} {connected} shards are connected, not {shards}")
@@ -313,18 +257,8 @@ impl Discord {
         wanted: impl Fn(&RequestRecord) -> bool,
         patience: Duration,
     ) -> anyhow::Result<RequestRecord> {
-        match self
-            .wait(
-                "requests",
-                |all: &Vec<RequestRecord>| all.iter().any(&wanted),
-                patience,
-            )
-            .await?
-        {
-            Ok(all) => all
-                .into_iter()
-                .find(wanted)
-                .context("it was there a moment ago"),
+        match self.wait("requests", |all: &Vec<RequestRecord>| all.iter().any(&wanted), patience).await? {
+            Ok(all) => all.into_iter().find(wanted).context("it was there a moment ago"),
             Err(_) => bail!("no such request within {patience:?}"),
         }
     }
@@ -351,24 +285,9 @@ impl Discord {
     }
 }
 
-fn typed(
-    user: u64,
-    channel: Option<u64>,
-    name: &str,
-    options: &[(&str, &str)],
-    focused: Option<&str>,
-) -> Typed {
-    let options = options
-        .iter()
-        .map(|(name, value)| ((*name).into(), (*value).into()))
-        .collect();
-    Typed {
-        user,
-        channel,
-        name: name.into(),
-        options,
-        focused: focused.map(str::to_owned),
-    }
+fn typed(user: u64, channel: Option<u64>, name: &str, options: &[(&str, &str)], focused: Option<&str>) -> Typed {
+    let options = options.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    Typed { user, channel, name: name.into(), options, focused: focused.map(str::to_owned) }
 }
 
 async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> anyhow::Result<T> {
@@ -376,8 +295,5 @@ async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> anyhow
     if !response.status().is_success() {
         bail!("{}", response.text().await?);
     }
-    response
-        .json()
-        .await
-        .context("reading the simulator's answer")
+    response.json().await.context("reading the simulator's answer")
 }

@@ -73,17 +73,13 @@ async fn channel(State(app): State<App>, Path(channel): Path<u64>) -> Json<Vec<M
 async fn inbox(State(app): State<App>, Path(user): Path<u64>) -> Json<Vec<Message>> {
     Json(app.read(|world| {
         let mine = world.directs.iter().filter(|(_, owner)| **owner == user);
-        mine.flat_map(|(channel, _)| world.seen(*channel, None))
-            .collect()
+        mine.flat_map(|(channel, _)| world.seen(*channel, None)).collect()
     }))
 }
 
 async fn private(State(app): State<App>, Path(user): Path<u64>) -> Json<Vec<Message>> {
     Json(app.read(|world| {
-        let mine = world
-            .messages
-            .values()
-            .filter(|message| message.private_to == Some(user) && !message.deleted);
+        let mine = world.messages.values().filter(|message| message.private_to == Some(user) && !message.deleted);
         mine.map(|message| world.view(message)).collect()
     }))
 }
@@ -122,9 +118,7 @@ async fn no_faults(State(app): State<App>) -> Json<()> {
 }
 
 async fn change(State(app): State<App>, Json(change): Json<Change>) -> Outcome<()> {
-    app.edit(|world| world.apply(change))
-        .map(Json)
-        .map_err(refused)
+    app.edit(|world| world.apply(change)).map(Json).map_err(refused)
 }
 
 /// A person presses a button.
@@ -154,39 +148,21 @@ pub(super) struct Reaction {
 }
 
 async fn press(State(app): State<App>, Json(press): Json<Press>) -> Outcome<Reaction> {
-    let id =
-        app.edit(|world| world.press(press.user, press.message, &press.custom_id, press.stale));
-    reaction(&app, id.map_err(refused)?)
-        .await
-        .map(Json)
-        .map_err(refused)
+    let id = app.edit(|world| world.press(press.user, press.message, &press.custom_id, press.stale));
+    reaction(&app, id.map_err(refused)?).await.map(Json).map_err(refused)
 }
 
 async fn command(State(app): State<App>, Json(typed): Json<Typed>) -> Outcome<Reaction> {
     let id = app.edit(|world| {
         let channel = typed.channel.unwrap_or_else(|| world.direct(typed.user));
-        world.command(
-            typed.user,
-            channel,
-            &typed.name,
-            &typed.options,
-            typed.focused.as_deref(),
-        )
+        world.command(typed.user, channel, &typed.name, &typed.options, typed.focused.as_deref())
     });
-    reaction(&app, id.map_err(refused)?)
-        .await
-        .map(Json)
-        .map_err(refused)
+    reaction(&app, id.map_err(refused)?).await.map(Json).map_err(refused)
 }
 
 /// Waits for the acknowledgement, then for the final answer.
 pub(super) async fn reaction(app: &App, id: u64) -> Result<Reaction, String> {
-    let acked = |world: &mut World| {
-        world
-            .interactions
-            .get(&id)
-            .is_some_and(|known| known.ack.is_some())
-    };
+    let acked = |world: &mut World| world.interactions.get(&id).is_some_and(|known| known.ack.is_some());
     if !until(app, PATIENCE, acked).await {
         app.edit(World::note_overdue);
         return Err("the application did not respond".into());
@@ -195,11 +171,7 @@ pub(super) async fn reaction(app: &App, id: u64) -> Result<Reaction, String> {
     if !until(app, ANSWER, done).await {
         return Err("acknowledged, but never answered".into());
     }
-    app.read(|world| {
-        world
-            .reaction(id)
-            .ok_or_else(|| "the answer is gone".into())
-    })
+    app.read(|world| world.reaction(id).ok_or_else(|| "the answer is gone".into()))
 }
 
 async fn until(app: &App, patience: Duration, holds: impl Fn(&mut World) -> bool) -> bool {
@@ -222,20 +194,9 @@ impl World {
         let known = self.interactions.get(&id)?;
         let (ack, ack_after) = known.ack?;
         if ack == 8 {
-            return Some(Reaction {
-                pressed: None,
-                choices: known.choices.clone(),
-            });
+            return Some(Reaction { pressed: None, choices: known.choices.clone() });
         }
         let answer = self.view(self.messages.get(&known.original?)?);
-        Some(Reaction {
-            pressed: Some(Pressed {
-                interaction: id,
-                ack_after,
-                ack,
-                answer,
-            }),
-            choices: Vec::new(),
-        })
+        Some(Reaction { pressed: Some(Pressed { interaction: id, ack_after, ack, answer }), choices: Vec::new() })
     }
 }

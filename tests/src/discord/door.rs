@@ -42,12 +42,7 @@ pub(super) struct Traffic {
 
 impl Traffic {
     pub(super) fn new(per_route: u32) -> Self {
-        Self {
-            per_route,
-            bot: VecDeque::new(),
-            routes: HashMap::new(),
-            closed: HashMap::new(),
-        }
+        Self { per_route, bot: VecDeque::new(), routes: HashMap::new(), closed: HashMap::new() }
     }
 
     /// Counts a request; answers how many remain in this second and when the next one begins.
@@ -59,10 +54,7 @@ impl Traffic {
             (*since, *used) = (now, 0);
         }
         *used += 1;
-        (
-            self.per_route.checked_sub(*used),
-            window.saturating_sub(now.duration_since(*since)),
-        )
+        (self.per_route.checked_sub(*used), window.saturating_sub(now.duration_since(*since)))
     }
 }
 
@@ -84,8 +76,7 @@ pub(super) async fn pass(
     next: Next,
 ) -> Response {
     let path = request.uri().path().to_owned();
-    let arrival =
-        app.edit(|world| world.arrive(request.method().as_str(), &path, request.headers()));
+    let arrival = app.edit(|world| world.arrive(request.method().as_str(), &path, request.headers()));
     let mut response = meet(&app, &arrival, scissors, request, next).await;
     label(response.headers_mut(), &arrival);
     app.edit(|world| {
@@ -96,13 +87,7 @@ pub(super) async fn pass(
     response
 }
 
-async fn meet(
-    app: &App,
-    arrival: &Arrival,
-    scissors: Scissors,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn meet(app: &App, arrival: &Arrival, scissors: Scissors, request: Request, next: Next) -> Response {
     match &arrival.effect {
         None if arrival.remaining.is_none() => {
             let after = arrival.reset.as_secs_f64();
@@ -110,20 +95,14 @@ async fn meet(
             limited(after, after, "user")
         }
         None => next.run(request).await,
-        Some(Effect::RateLimited {
-            retry_after,
-            scope,
-            header_after,
-        }) => {
+        Some(Effect::RateLimited { retry_after, scope, header_after }) => {
             let header = header_after.unwrap_or(*retry_after);
             app.edit(|world| world.shut(arrival, scope, retry_after.max(header)));
             limited(*retry_after, header, scope)
         }
-        Some(Effect::Status { status }) => (
-            StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY),
-            "<html>scripted</html>",
-        )
-            .into_response(),
+        Some(Effect::Status { status }) => {
+            (StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY), "<html>scripted</html>").into_response()
+        }
         Some(Effect::Code { status, code }) => {
             let (_, sentence) = super::refusal::usual(*code);
             Refusal::with(*status, *code, sentence).into_response()
@@ -148,11 +127,7 @@ async fn meet(
         }
         Some(Effect::Garbage) => {
             next.run(request).await;
-            (
-                [(header::CONTENT_TYPE, "application/json")],
-                Body::from("{\"id\": \"4"),
-            )
-                .into_response()
+            ([(header::CONTENT_TYPE, "application/json")], Body::from("{\"id\": \"4")).into_response()
         }
     }
 }
@@ -176,15 +151,9 @@ fn label(headers: &mut HeaderMap, arrival: &Arrival) {
     let reset = arrival.reset.as_secs_f64();
     let named = [
         ("x-ratelimit-limit", arrival.limit.to_string()),
-        (
-            "x-ratelimit-remaining",
-            arrival.remaining.unwrap_or(0).to_string(),
-        ),
+        ("x-ratelimit-remaining", arrival.remaining.unwrap_or(0).to_string()),
         ("x-ratelimit-reset-after", format!("{reset:.3}")),
-        (
-            "x-ratelimit-reset",
-            format!("{:.3}", since_epoch().as_secs_f64() + reset),
-        ),
+        ("x-ratelimit-reset", format!("{:.3}", since_epoch().as_secs_f64() + reset)),
         ("x-ratelimit-bucket", bucket(&arrival.template)),
     ];
     for (name, value) in named {
@@ -204,9 +173,7 @@ fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
 fn bucket(template: &str) -> String {
     let hash = template
         .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:016x}")
 }
 
@@ -232,31 +199,15 @@ impl World {
         let (remaining, reset) = self.traffic.count(&key);
         let at_ms = u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX);
         let path = template.clone();
-        self.requests.push(RequestRecord {
-            method: method.into(),
-            path,
-            status: None,
-            at_ms,
-            who: who.into(),
-        });
+        self.requests.push(RequestRecord { method: method.into(), path, status: None, at_ms, who: who.into() });
         let record = self.requests.len() - 1;
-        Arrival {
-            record,
-            key,
-            template,
-            remaining,
-            reset,
-            limit: self.traffic.per_route,
-            effect,
-        }
+        Arrival { record, key, template, remaining, reset, limit: self.traffic.per_route, effect }
     }
 
     fn check_closed(&mut self, key: &str, route: &str, is_bot: bool) {
         let now = Instant::now();
         self.traffic.closed.retain(|_, until| *until > now);
-        if self.traffic.closed.contains_key(key)
-            || (is_bot && self.traffic.closed.contains_key("global"))
-        {
+        if self.traffic.closed.contains_key(key) || (is_bot && self.traffic.closed.contains_key("global")) {
             self.violation(format!("{route} before its rate limit was over"));
         }
     }
@@ -264,19 +215,12 @@ impl World {
     fn shut(&mut self, arrival: &Arrival, scope: &str, seconds: f64) {
         // The client measures from when the answer arrives, with a clock of its own: allow it a little.
         let until = Instant::now() + Duration::from_secs_f64((seconds - 0.05).max(0.0));
-        let key = if scope == "global" {
-            "global".into()
-        } else {
-            arrival.key.clone()
-        };
+        let key = if scope == "global" { "global".into() } else { arrival.key.clone() };
         self.traffic.closed.insert(key, until);
     }
 
     fn who(&self, headers: &HeaderMap) -> &'static str {
-        match headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-        {
+        match headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) {
             Some(value) if value.starts_with("Bot ") => "bot",
             Some(value) if value.starts_with("Bearer ") => "user",
             Some(_) | None => "nobody",
@@ -306,8 +250,7 @@ fn template(path: &str) -> (String, String) {
         let is_id = segment.bytes().all(|byte| byte.is_ascii_digit());
         let name = name.filter(|_| is_id || secret_next);
         secret_next = name.is_some() && matches!(before, "webhooks" | "interactions");
-        if major.is_empty() && matches!(before, "channels" | "guilds" | "webhooks" | "interactions")
-        {
+        if major.is_empty() && matches!(before, "channels" | "guilds" | "webhooks" | "interactions") {
             segment.clone_into(&mut major);
         }
         out.push('/');
@@ -324,23 +267,11 @@ mod specs {
     #[test]
     fn a_template_holds_no_id_and_no_token() {
         for (path, expected) in [
-            (
-                "/channels/12/messages/34",
-                "/channels/{channel}/messages/{message}",
-            ),
-            (
-                "/interactions/12/aW50/callback",
-                "/interactions/{interaction}/{token}/callback",
-            ),
-            (
-                "/webhooks/12/aW50/messages/@original",
-                "/webhooks/{application}/{token}/messages/@original",
-            ),
+            ("/channels/12/messages/34", "/channels/{channel}/messages/{message}"),
+            ("/interactions/12/aW50/callback", "/interactions/{interaction}/{token}/callback"),
+            ("/webhooks/12/aW50/messages/@original", "/webhooks/{application}/{token}/messages/@original"),
             ("/users/@me/channels", "/users/@me/channels"),
-            (
-                "/applications/1/guilds/2/commands",
-                "/applications/{application}/guilds/{guild}/commands",
-            ),
+            ("/applications/1/guilds/2/commands", "/applications/{application}/guilds/{guild}/commands"),
         ] {
             assert_eq!(template(path).0, expected);
         }

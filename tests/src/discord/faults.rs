@@ -65,26 +65,12 @@ pub enum Effect {
 impl Fault {
     /// A fault that meets the next matching request once.
     pub fn once(method: &str, path: &str, effect: Effect) -> Self {
-        Self {
-            method: Some(method.into()),
-            path: path.into(),
-            skip: 0,
-            times: 1,
-            effect,
-        }
+        Self { method: Some(method.into()), path: path.into(), skip: 0, times: 1, effect }
     }
 
     /// 429 on the next matching request.
     pub fn rate_limited(method: &str, path: &str, retry_after: f64, scope: &str) -> Self {
-        Self::once(
-            method,
-            path,
-            Effect::RateLimited {
-                retry_after,
-                scope: scope.into(),
-                header_after: None,
-            },
-        )
+        Self::once(method, path, Effect::RateLimited { retry_after, scope: scope.into(), header_after: None })
     }
 
     /// A bare 5xx on the next matching request.
@@ -124,36 +110,23 @@ impl Fault {
     }
 
     fn matches(&self, method: &str, path: &str) -> bool {
-        if self
-            .method
-            .as_deref()
-            .is_some_and(|wanted| !wanted.eq_ignore_ascii_case(method))
-        {
+        if self.method.as_deref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(method)) {
             return false;
         }
         let mut rest = path;
-        self.path
-            .split('*')
-            .all(|piece| match rest.split_once(piece) {
-                Some((_, after)) => {
-                    rest = after;
-                    true
-                }
-                None => false,
-            })
+        self.path.split('*').all(|piece| match rest.split_once(piece) {
+            Some((_, after)) => {
+                rest = after;
+                true
+            }
+            None => false,
+        })
     }
 }
 
 /// Takes the effect that this request meets, if any.
-pub(super) fn take(
-    faults: &mut Vec<Fault>,
-    method: &str,
-    path: &str,
-    template: &str,
-) -> Option<Effect> {
-    let at = faults
-        .iter()
-        .position(|fault| fault.matches(method, path) || fault.matches(method, template))?;
+pub(super) fn take(faults: &mut Vec<Fault>, method: &str, path: &str, template: &str) -> Option<Effect> {
+    let at = faults.iter().position(|fault| fault.matches(method, path) || fault.matches(method, template))?;
     let fault = &mut faults[at];
     if fault.skip > 0 {
         fault.skip -= 1;
@@ -177,14 +150,8 @@ mod specs {
         let path = "/channels/7/messages";
         assert!(take(&mut faults, "PATCH", path, path).is_none());
         assert!(take(&mut faults, "POST", "/users/7", "/users/{user}").is_none());
-        assert!(
-            take(&mut faults, "POST", path, path).is_none(),
-            "the first one passes"
-        );
-        assert!(matches!(
-            take(&mut faults, "POST", path, path),
-            Some(Effect::Status { status: 503 })
-        ));
+        assert!(take(&mut faults, "POST", path, path).is_none(), "the first one passes");
+        assert!(matches!(take(&mut faults, "POST", path, path), Some(Effect::Status { status: 503 })));
         assert!(take(&mut faults, "POST", path, path).is_none());
     }
 }

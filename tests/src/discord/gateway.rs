@@ -33,15 +33,8 @@ struct Link {
 pub(super) async fn serve(app: App, mut socket: WebSocket, wish: Wish) {
     let (out, orders) = mpsc::unbounded_channel();
     let interval = app.read(|world| world.sessions.heartbeat_ms);
-    let _ = out.send(Out::Text(
-        json!({ "op": 10, "d": { "heartbeat_interval": interval } }).to_string(),
-    ));
-    let mut link = Link {
-        session: None,
-        sent: VecDeque::new(),
-        out,
-        address: wish.address,
-    };
+    let _ = out.send(Out::Text(json!({ "op": 10, "d": { "heartbeat_interval": interval } }).to_string()));
+    let mut link = Link { session: None, sent: VecDeque::new(), out, address: wish.address };
     let farewell = converse(&app, &mut socket, orders, &mut link, wish.zstd).await;
     app.edit(|world| {
         let Some(id) = link.session.take() else {
@@ -91,10 +84,7 @@ async fn converse(
 }
 
 async fn close(socket: &mut WebSocket, code: u16) {
-    let frame = CloseFrame {
-        code,
-        reason: "closed by the simulator".into(),
-    };
+    let frame = CloseFrame { code, reason: "closed by the simulator".into() };
     let _ = socket.send(Message::Close(Some(frame))).await;
     let parting = async { while let Some(Ok(_)) = socket.recv().await {} };
     let _ = tokio::time::timeout(Duration::from_secs(1), parting).await;
@@ -163,24 +153,15 @@ impl World {
             return Err(4004);
         }
         let intents = data["intents"].as_u64().ok_or(4013_u16)?;
-        if intents & NEVER != 0
-            || (intents & GUILD_MEMBERS != 0 && !self.application.members_intent)
-        {
+        if intents & NEVER != 0 || (intents & GUILD_MEMBERS != 0 && !self.application.members_intent) {
             return Err(4014);
         }
-        let shard = (
-            data["shard"][0].as_u64().unwrap_or(0),
-            data["shard"][1].as_u64().unwrap_or(1),
-        );
+        let shard = (data["shard"][0].as_u64().unwrap_or(0), data["shard"][1].as_u64().unwrap_or(1));
         if shard.0 >= shard.1 {
             return Err(4010);
         }
         let id = self.sessions.open(shard, intents, link.out.clone());
-        self.welcome(
-            &id,
-            &link.address,
-            data["large_threshold"].as_u64().unwrap_or(50),
-        );
+        self.welcome(&id, &link.address, data["large_threshold"].as_u64().unwrap_or(50));
         Ok(Some(id))
     }
 
@@ -189,14 +170,9 @@ impl World {
         let application = self.application.id.to_string();
         let mut sessions = std::mem::take(&mut self.sessions.all);
         if let Some(session) = sessions.iter_mut().find(|session| session.id == id) {
-            let mine: Vec<_> = self
-                .homes()
-                .filter(|guild| session.owns(Some(guild.id)))
-                .collect();
-            let guilds: Vec<_> = mine
-                .iter()
-                .map(|guild| json!({ "id": guild.id.to_string(), "unavailable": true }))
-                .collect();
+            let mine: Vec<_> = self.homes().filter(|guild| session.owns(Some(guild.id))).collect();
+            let guilds: Vec<_> =
+                mine.iter().map(|guild| json!({ "id": guild.id.to_string(), "unavailable": true })).collect();
             let ready = json!({
                 "v": 10, "user": user, "guilds": guilds, "session_id": id, "resume_gateway_url": address,
                 "shard": [session.shard.0, session.shard.1], "application": { "id": application, "flags": 0 },
@@ -218,30 +194,18 @@ impl World {
         }
         let id = data["session_id"].as_str().unwrap_or_default();
         let seq = data["seq"].as_u64().unwrap_or_default();
-        let back = self
-            .sessions
-            .find(id)
-            .is_some_and(|session| session.resume(seq, link.out.clone()));
+        let back = self.sessions.find(id).is_some_and(|session| session.resume(seq, link.out.clone()));
         if back {
             return Ok(Some(id.to_owned()));
         }
         self.sessions.forget(id);
-        let _ = link
-            .out
-            .send(Out::Text(json!({ "op": 9, "d": false }).to_string()));
+        let _ = link.out.send(Out::Text(json!({ "op": 9, "d": false }).to_string()));
         Ok(None)
     }
 
     fn members_wanted(&mut self, link: &Link, data: &Value) {
-        let wanted = if data["guild_id"].is_array() {
-            &data["guild_id"][0]
-        } else {
-            &data["guild_id"]
-        };
-        let guild = wanted
-            .as_str()
-            .and_then(|id| id.parse().ok())
-            .and_then(|id| self.guild(id).ok());
+        let wanted = if data["guild_id"].is_array() { &data["guild_id"][0] } else { &data["guild_id"] };
+        let guild = wanted.as_str().and_then(|id| id.parse().ok()).and_then(|id| self.guild(id).ok());
         let (Some(guild), Some(id)) = (guild, link.session.as_deref()) else {
             return;
         };
@@ -257,45 +221,24 @@ impl World {
         let one = data["user_ids"].as_str().map(str::to_owned);
         let ids: Option<Vec<_>> = data["user_ids"]
             .as_array()
-            .map(|ids| {
-                ids.iter()
-                    .filter_map(Value::as_str)
-                    .map(str::to_owned)
-                    .collect()
-            })
+            .map(|ids| ids.iter().filter_map(Value::as_str).map(str::to_owned).collect())
             .or(one.map(|id| vec![id]));
         let prefix = data["query"].as_str().unwrap_or_default().to_lowercase();
-        let limit = data["limit"]
-            .as_u64()
-            .filter(|limit| *limit > 0)
-            .unwrap_or(u64::MAX);
+        let limit = data["limit"].as_u64().filter(|limit| *limit > 0).unwrap_or(u64::MAX);
         let fits = |member: &&super::Member| match &ids {
             Some(ids) => ids.contains(&member.user.to_string()),
-            None => self
-                .user(member.user)
-                .is_ok_and(|user| user.username.to_lowercase().starts_with(&prefix)),
+            None => self.user(member.user).is_ok_and(|user| user.username.to_lowercase().starts_with(&prefix)),
         };
-        let found: Vec<_> = guild
-            .members
-            .iter()
-            .filter(fits)
-            .take(usize::try_from(limit).unwrap_or(usize::MAX))
-            .collect();
+        let found: Vec<_> =
+            guild.members.iter().filter(fits).take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
         let missing = |id: &&String| !found.iter().any(|member| member.user.to_string() == **id);
         let not_found: Vec<_> = ids.iter().flatten().filter(missing).collect();
-        let parts: Vec<_> = if found.is_empty() {
-            vec![&found[..]]
-        } else {
-            found.chunks(1000).collect()
-        };
+        let parts: Vec<_> = if found.is_empty() { vec![&found[..]] } else { found.chunks(1000).collect() };
         let count = parts.len();
         let parts = parts.into_iter().enumerate();
         parts
             .map(|(index, part)| {
-                let members: Vec<_> = part
-                    .iter()
-                    .map(|member| self.member_object(member))
-                    .collect();
+                let members: Vec<_> = part.iter().map(|member| self.member_object(member)).collect();
                 let mut chunk = json!({
                     "guild_id": guild.id.to_string(), "members": members, "chunk_index": index,
                     "chunk_count": count, "not_found": not_found, "presences": [],

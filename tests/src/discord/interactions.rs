@@ -58,28 +58,13 @@ pub(super) struct Interaction {
 
 impl World {
     /// A person presses a button; a `stale` press may meet a button that is disabled or gone by now.
-    pub(super) fn press(
-        &mut self,
-        user: u64,
-        message: u64,
-        custom_id: &str,
-        stale: bool,
-    ) -> Result<u64, String> {
-        let seen = self
-            .messages
-            .get(&message)
-            .filter(|seen| !seen.deleted)
-            .ok_or("there is no such message")?
-            .clone();
+    pub(super) fn press(&mut self, user: u64, message: u64, custom_id: &str, stale: bool) -> Result<u64, String> {
+        let seen = self.messages.get(&message).filter(|seen| !seen.deleted).ok_or("there is no such message")?.clone();
         if seen.private_to.is_some_and(|owner| owner != user) {
             return Err("only somebody else sees this message".into());
         }
-        let parts: Vec<_> = seen
-            .list("components")
-            .iter()
-            .flat_map(|row| row["components"].as_array().cloned())
-            .flatten()
-            .collect();
+        let parts: Vec<_> =
+            seen.list("components").iter().flat_map(|row| row["components"].as_array().cloned()).flatten().collect();
         match parts.iter().find(|part| part["custom_id"] == custom_id) {
             _ if stale => {}
             None => return Err(format!("the message has no button {custom_id}")),
@@ -109,21 +94,14 @@ impl World {
         let mut words = name.split(' ');
         let first = words.next().unwrap_or_default();
         let scopes = [guild, None];
-        let mut known = scopes
-            .iter()
-            .filter_map(|scope| self.commands.get(scope))
-            .flatten();
+        let mut known = scopes.iter().filter_map(|scope| self.commands.get(scope)).flatten();
         let registered = known.find(|known| known["name"] == first).cloned();
         let registered = registered.ok_or(format!("there is no command /{first}"))?;
         let mut definition = registered.clone();
         let path: Vec<_> = words.collect();
         for word in &path {
-            let sub = definition["options"]
-                .as_array()
-                .and_then(|all| all.iter().find(|each| each["name"] == *word));
-            definition = sub
-                .cloned()
-                .ok_or(format!("there is no subcommand {word}"))?;
+            let sub = definition["options"].as_array().and_then(|all| all.iter().find(|each| each["name"] == *word));
+            definition = sub.cloned().ok_or(format!("there is no subcommand {word}"))?;
         }
         let mut given = Vec::new();
         for (option, value) in options {
@@ -132,8 +110,7 @@ impl World {
         for word in path.iter().rev() {
             given = vec![json!({ "name": word, "type": 1, "options": given })];
         }
-        let mut data =
-            json!({ "id": registered["id"], "name": first, "type": 1, "options": given });
+        let mut data = json!({ "id": registered["id"], "name": first, "type": 1, "options": given });
         data["resolved"] = self.resolved(user, options);
         if let Some(home) = registered.get("guild_id") {
             data["guild_id"] = home.clone();
@@ -145,13 +122,11 @@ impl World {
     /// The channels and users that options speak of.
     fn resolved(&self, user: u64, options: &[(String, String)]) -> Value {
         let (mut channels, mut users) = (Body::new(), Body::new());
-        for id in options
-            .iter()
-            .filter_map(|(_, value)| value.parse::<u64>().ok())
-        {
+        for id in options.iter().filter_map(|(_, value)| value.parse::<u64>().ok()) {
             if let Some((guild, channel)) = self.place(id) {
                 let bits = guild.permissions(user).to_string();
-                let object = json!({ "id": id.to_string(), "name": channel.name, "type": channel.kind, "permissions": bits });
+                let object =
+                    json!({ "id": id.to_string(), "name": channel.name, "type": channel.kind, "permissions": bits });
                 channels.insert(id.to_string(), object);
             } else if self.users.contains_key(&id) {
                 users.insert(id.to_string(), self.user_object(id));
@@ -207,9 +182,7 @@ impl World {
         });
         match self.place(channel) {
             Some((guild, place)) => {
-                let member = guild
-                    .member(user)
-                    .ok_or("this person is not in the guild")?;
+                let member = guild.member(user).ok_or("this person is not in the guild")?;
                 let mut object = self.member_object(member);
                 object["permissions"] = guild.permissions(user).to_string().into();
                 let mut mine = guild.permissions(bot);
@@ -219,18 +192,14 @@ impl World {
                 event["member"] = object;
                 event["guild_id"] = guild.id.to_string().into();
                 event["guild_locale"] = "en-US".into();
-                event["guild"] =
-                    json!({ "id": guild.id.to_string(), "locale": "en-US", "features": [] });
+                event["guild"] = json!({ "id": guild.id.to_string(), "locale": "en-US", "features": [] });
                 event["app_permissions"] = mine.to_string().into();
                 event["authorizing_integration_owners"] = json!({ "0": guild.id.to_string() });
                 event["context"] = 0.into();
                 event["channel"] = self.channel_object(guild.id, place, 0);
             }
             None => {
-                let owner = self
-                    .directs
-                    .get(&channel)
-                    .ok_or("there is no such channel")?;
+                let owner = self.directs.get(&channel).ok_or("there is no such channel")?;
                 if *owner != user {
                     return Err("this conversation is somebody else's".into());
                 }
@@ -247,28 +216,15 @@ impl World {
 
 /// An option as Discord sends it, typed by its registration.
 fn typed(definition: &Value, name: &str, value: &str, focused: bool) -> Result<Value, String> {
-    let known = definition["options"]
-        .as_array()
-        .and_then(|all| all.iter().find(|each| each["name"] == name));
-    let kind = known
-        .and_then(|known| known["type"].as_u64())
-        .ok_or(format!("there is no option {name}"))?;
+    let known = definition["options"].as_array().and_then(|all| all.iter().find(|each| each["name"] == name));
+    let kind = known.and_then(|known| known["type"].as_u64()).ok_or(format!("there is no option {name}"))?;
     if focused {
         return Ok(json!({ "name": name, "type": kind, "value": value, "focused": true }));
     }
     let value = match kind {
-        4 => value
-            .parse::<i64>()
-            .map(Value::from)
-            .map_err(|_| format!("{name} is no integer"))?,
-        5 => value
-            .parse::<bool>()
-            .map(Value::from)
-            .map_err(|_| format!("{name} is neither true nor false"))?,
-        10 => value
-            .parse::<f64>()
-            .map(Value::from)
-            .map_err(|_| format!("{name} is no number"))?,
+        4 => value.parse::<i64>().map(Value::from).map_err(|_| format!("{name} is no integer"))?,
+        5 => value.parse::<bool>().map(Value::from).map_err(|_| format!("{name} is neither true nor false"))?,
+        10 => value.parse::<f64>().map(Value::from).map_err(|_| format!("{name} is no number"))?,
         _ => value.into(),
     };
     Ok(json!({ "name": name, "type": kind, "value": value }))

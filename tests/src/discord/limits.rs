@@ -18,19 +18,8 @@ const CREATE: &[&str] = &[
     "enforce_nonce",
     "poll",
 ];
-const EMBED: &[&str] = &[
-    "title",
-    "type",
-    "description",
-    "url",
-    "timestamp",
-    "color",
-    "footer",
-    "image",
-    "thumbnail",
-    "author",
-    "fields",
-];
+const EMBED: &[&str] =
+    &["title", "type", "description", "url", "timestamp", "color", "footer", "image", "thumbnail", "author", "fields"];
 const COMPONENT: &[&str] = &[
     "type",
     "id",
@@ -84,11 +73,7 @@ pub(super) fn unknown(body: &Body) -> Vec<String> {
 }
 
 fn strangers(object: &Body, known: &[&str], place: &str) -> Vec<String> {
-    object
-        .keys()
-        .filter(|key| !known.contains(&key.as_str()))
-        .map(|key| format!("{place}{key}"))
-        .collect()
+    object.keys().filter(|key| !known.contains(&key.as_str())).map(|key| format!("{place}{key}")).collect()
 }
 
 /// Refuses what breaks one of Discord's limits.
@@ -106,20 +91,9 @@ pub(super) fn check(body: &Body) -> Answer<()> {
 
 /// Refuses a message in which there is nothing to see.
 pub(super) fn check_not_empty(body: &Body) -> Answer<()> {
-    let silent = body
-        .get("content")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .trim()
-        .is_empty();
-    let bare = ["embeds", "components", "attachments", "sticker_ids"]
-        .iter()
-        .all(|key| list(body, key).is_empty());
-    if silent && bare && !body.contains_key("poll") {
-        Err(Refusal::of(50006))
-    } else {
-        Ok(())
-    }
+    let silent = body.get("content").and_then(Value::as_str).unwrap_or_default().trim().is_empty();
+    let bare = ["embeds", "components", "attachments", "sticker_ids"].iter().all(|key| list(body, key).is_empty());
+    if silent && bare && !body.contains_key("poll") { Err(Refusal::of(50006)) } else { Ok(()) }
 }
 
 fn check_embed(embed: &Body) -> Answer<usize> {
@@ -134,9 +108,7 @@ fn check_embed(embed: &Body) -> Answer<usize> {
     let fields = list(embed, "fields");
     at_most(fields.len(), 25, "embed fields")?;
     for field in fields {
-        let field = field
-            .as_object()
-            .ok_or_else(|| Refusal::form("embed field"))?;
+        let field = field.as_object().ok_or_else(|| Refusal::form("embed field"))?;
         sum += needed(field, "name", 256, "embed field name")?;
         sum += needed(field, "value", 1024, "embed field value")?;
     }
@@ -148,9 +120,7 @@ fn check_components(rows: &[Value]) -> Answer<()> {
     let mut seen = Vec::new();
     for row in rows {
         if row["type"] != 1 {
-            return Err(Refusal::form(
-                "components: only action rows stand at the top",
-            ));
+            return Err(Refusal::form("components: only action rows stand at the top"));
         }
         let parts = row["components"].as_array().map_or(&[][..], Vec::as_slice);
         at_most(parts.len(), 5, "components of a row")?;
@@ -161,9 +131,7 @@ fn check_components(rows: &[Value]) -> Answer<()> {
             check_part(part)?;
             if let Some(id) = part.get("custom_id").and_then(Value::as_str) {
                 if seen.contains(&id) {
-                    return Err(Refusal::form(
-                        "custom_id: component custom id cannot be duplicated",
-                    ));
+                    return Err(Refusal::form("custom_id: component custom id cannot be duplicated"));
                 }
                 seen.push(id);
             }
@@ -179,8 +147,7 @@ fn check_part(part: &Body) -> Answer<()> {
     if !is("type", 2) {
         return Ok(());
     }
-    if part.get("label").is_none_or(Value::is_null) && part.get("emoji").is_none_or(Value::is_null)
-    {
+    if part.get("label").is_none_or(Value::is_null) && part.get("emoji").is_none_or(Value::is_null) {
         return Err(Refusal::form("a button needs a label or an emoji"));
     }
     let key = if is("style", 5) { "url" } else { "custom_id" };
@@ -204,18 +171,13 @@ fn text(object: &Body, key: &str, most: usize, place: &str) -> Answer<usize> {
 
 fn at_most(length: usize, most: usize, place: &str) -> Answer<usize> {
     if length > most {
-        return Err(Refusal::form(&format!(
-            "{place}: must be {most} or fewer in length"
-        )));
+        return Err(Refusal::form(&format!("{place}: must be {most} or fewer in length")));
     }
     Ok(length)
 }
 
 fn list<'a>(object: &'a Body, key: &str) -> &'a [Value] {
-    object
-        .get(key)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    object.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]
@@ -232,13 +194,9 @@ mod specs {
         let text = |length| "x".repeat(length);
         let embed = |key: &str, length: usize| json!({ "embeds": [{ key: text(length) }] });
         let field = |name, value| json!({ "embeds": [{ "fields": [{ "name": text(name), "value": text(value) }] }] });
-        let button =
-            |id: usize| json!({ "type": 2, "style": 1, "label": "Join", "custom_id": text(id) });
+        let button = |id: usize| json!({ "type": 2, "style": 1, "label": "Join", "custom_id": text(id) });
         for (fits, breaks) in [
-            (
-                json!({ "content": text(2000) }),
-                json!({ "content": text(2001) }),
-            ),
+            (json!({ "content": text(2000) }), json!({ "content": text(2001) })),
             (embed("title", 256), embed("title", 257)),
             (embed("description", 4096), embed("description", 4097)),
             (field(256, 1024), field(257, 1024)),

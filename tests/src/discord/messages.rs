@@ -46,11 +46,7 @@ impl Stored {
 
     /// A list within the body.
     pub(super) fn list(&self, key: &str) -> Vec<Value> {
-        self.body
-            .get(key)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
+        self.body.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
     }
 }
 
@@ -110,16 +106,10 @@ impl World {
             if !self.homes().any(|guild| guild.member(*user).is_some()) {
                 return Err(Refusal::of(50278));
             }
-            return if self.user(*user)?.closed_to_messages {
-                Err(Refusal::of(50007))
-            } else {
-                Ok(())
-            };
+            return if self.user(*user)?.closed_to_messages { Err(Refusal::of(50007)) } else { Ok(()) };
         }
         let (guild, place) = self.place(channel).ok_or_else(|| Refusal::of(10003))?;
-        guild
-            .member(self.application.id)
-            .ok_or_else(|| Refusal::of(50001))?;
+        guild.member(self.application.id).ok_or_else(|| Refusal::of(50001))?;
         match place {
             place if place.kind == 4 => Err(Refusal::of(50024)),
             place if !place.bot_may_post => Err(Refusal::of(50013)),
@@ -133,10 +123,7 @@ impl World {
             return Ok(());
         }
         let (guild, _) = self.place(channel).ok_or_else(|| Refusal::of(10003))?;
-        guild
-            .member(self.application.id)
-            .map(|_| ())
-            .ok_or_else(|| Refusal::of(50001))
+        guild.member(self.application.id).map(|_| ()).ok_or_else(|| Refusal::of(50001))
     }
 
     /// The bot posts; the same nonce within the window gives the earlier message.
@@ -145,11 +132,7 @@ impl World {
         self.inspect(&body, Via::Create)?;
         limits::check_not_empty(&body)?;
         if let Some(earlier) = self.same_nonce(channel, &body) {
-            return if earlier.deleted {
-                Err(Refusal::of(10008))
-            } else {
-                Ok(self.message_object(&earlier))
-            };
+            return if earlier.deleted { Err(Refusal::of(10008)) } else { Ok(self.message_object(&earlier)) };
         }
         let id = self.put(channel, body, None, false);
         self.announce(id, "MESSAGE_CREATE");
@@ -157,26 +140,16 @@ impl World {
     }
 
     fn same_nonce(&self, channel: u64, body: &Body) -> Option<Stored> {
-        let nonce = body
-            .get("nonce")
-            .filter(|_| body.get("enforce_nonce") == Some(&Value::Bool(true)))?;
+        let nonce = body.get("nonce").filter(|_| body.get("enforce_nonce") == Some(&Value::Bool(true)))?;
         let window = self.nonce_window;
         let same = |message: &&Stored| {
-            message.channel == channel
-                && message.body.get("nonce") == Some(nonce)
-                && message.born.elapsed() < window
+            message.channel == channel && message.body.get("nonce") == Some(nonce) && message.born.elapsed() < window
         };
         self.messages.values().rev().find(same).cloned()
     }
 
     /// Stores a message of the bot.
-    pub(super) fn put(
-        &mut self,
-        channel: u64,
-        body: Body,
-        private_to: Option<u64>,
-        loading: bool,
-    ) -> u64 {
+    pub(super) fn put(&mut self, channel: u64, body: Body, private_to: Option<u64>, loading: bool) -> u64 {
         let (id, author) = (self.snowflake(), self.application.id);
         let message = Stored {
             id,
@@ -198,22 +171,15 @@ impl World {
     /// A message that can be reached through its channel.
     pub(super) fn reach(&self, channel: u64, id: u64) -> Answer<&Stored> {
         self.may_see(channel)?;
-        let visible = |message: &&Stored| {
-            message.channel == channel && !message.deleted && message.private_to.is_none()
-        };
-        self.messages
-            .get(&id)
-            .filter(visible)
-            .ok_or_else(|| Refusal::of(10008))
+        let visible =
+            |message: &&Stored| message.channel == channel && !message.deleted && message.private_to.is_none();
+        self.messages.get(&id).filter(visible).ok_or_else(|| Refusal::of(10008))
     }
 
     /// Changes the fields of a message that the body names.
     pub(super) fn amend(&mut self, id: u64, body: Body) -> Answer<Value> {
-        let message = self
-            .messages
-            .get_mut(&id)
-            .filter(|message| !message.deleted)
-            .ok_or_else(|| Refusal::of(10008))?;
+        let message =
+            self.messages.get_mut(&id).filter(|message| !message.deleted).ok_or_else(|| Refusal::of(10008))?;
         let mut merged = message.body.clone();
         merged.extend(body);
         limits::check_not_empty(&merged)?;
@@ -266,11 +232,7 @@ impl World {
     }
 
     fn announce(&mut self, id: u64, event: &str) {
-        let Some(message) = self
-            .messages
-            .get(&id)
-            .filter(|message| message.private_to.is_none())
-        else {
+        let Some(message) = self.messages.get(&id).filter(|message| message.private_to.is_none()) else {
             return;
         };
         let (guild, intent) = self.whereabouts(message.channel);
@@ -283,18 +245,12 @@ impl World {
 
     /// The message object of an id.
     pub(super) fn object_of(&self, id: u64) -> Value {
-        self.messages
-            .get(&id)
-            .map_or(Value::Null, |message| self.message_object(message))
+        self.messages.get(&id).map_or(Value::Null, |message| self.message_object(message))
     }
 
     /// The message object as Discord shows it.
     pub(super) fn message_object(&self, message: &Stored) -> Value {
-        let mut flags = message
-            .body
-            .get("flags")
-            .and_then(Value::as_u64)
-            .unwrap_or_default();
+        let mut flags = message.body.get("flags").and_then(Value::as_u64).unwrap_or_default();
         if message.private_to.is_some() {
             flags |= EPHEMERAL;
         }
@@ -319,12 +275,7 @@ impl World {
 /// Discord fills in what an embed left out.
 fn as_shown(mut embed: Value) -> Value {
     embed["type"] = "rich".into();
-    for field in embed
-        .get_mut("fields")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for field in embed.get_mut("fields").and_then(Value::as_array_mut).into_iter().flatten() {
         if field.get("inline").is_none() {
             field["inline"] = false.into();
         }

@@ -59,9 +59,7 @@ pub(super) struct Ask {
 
 /// The routes of signing in, below any prefix.
 pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/oauth2/token", routing::post(token))
-        .route("/oauth2/token/revoke", routing::post(revoke))
+    Router::new().route("/oauth2/token", routing::post(token)).route("/oauth2/token/revoke", routing::post(revoke))
 }
 
 /// `GET /oauth2/authorize`
@@ -70,10 +68,7 @@ pub(super) async fn authorize(State(app): State<App>, Query(ask): Query<Ask>) ->
         return (StatusCode::BAD_REQUEST, reason).into_response();
     }
     if ask.deny.is_some() {
-        return back(
-            &ask,
-            "error=access_denied&error_description=The+resource+owner+denied+the+request",
-        );
+        return back(&ask, "error=access_denied&error_description=The+resource+owner+denied+the+request");
     }
     let Some(user) = ask.approve_as else {
         return app.read(|world| world.sign_in_page(&ask));
@@ -85,24 +80,9 @@ pub(super) async fn authorize(State(app): State<App>, Query(ask): Query<Ask>) ->
 }
 
 fn back(ask: &Ask, with: &str) -> Response {
-    let mark = if ask.redirect_uri.contains('?') {
-        '&'
-    } else {
-        '?'
-    };
-    let state = ask
-        .state
-        .as_deref()
-        .map(|state| format!("&state={}", query_value(state)))
-        .unwrap_or_default();
-    (
-        StatusCode::FOUND,
-        [(
-            header::LOCATION,
-            format!("{}{mark}{with}{state}", ask.redirect_uri),
-        )],
-    )
-        .into_response()
+    let mark = if ask.redirect_uri.contains('?') { '&' } else { '?' };
+    let state = ask.state.as_deref().map(|state| format!("&state={}", query_value(state))).unwrap_or_default();
+    (StatusCode::FOUND, [(header::LOCATION, format!("{}{mark}{with}{state}", ask.redirect_uri))]).into_response()
 }
 
 impl World {
@@ -163,13 +143,7 @@ impl World {
         let fixed = escape(&fixed);
         let people = self.users.values().filter(|user| !user.bot);
         let links: String = people
-            .map(|user| {
-                format!(
-                    "<li><a href=\"{fixed}&amp;as={}\">{}</a></li>",
-                    user.id,
-                    escape(&user.username)
-                )
-            })
+            .map(|user| format!("<li><a href=\"{fixed}&amp;as={}\">{}</a></li>", user.id, escape(&user.username)))
             .collect();
         let name = escape(&self.application.name);
         Html(format!(
@@ -183,23 +157,14 @@ impl World {
     fn redeem(&mut self, form: &HashMap<String, String>) -> Result<Value, &'static str> {
         let field = |name: &str| form.get(name).map_or("", String::as_str);
         // Single use: it is gone even when the rest does not fit.
-        let code = self
-            .grants
-            .codes
-            .remove(field("code"))
-            .ok_or("invalid_grant")?;
+        let code = self.grants.codes.remove(field("code")).ok_or("invalid_grant")?;
         let verified = match &code.challenge {
             None => true,
             Some(challenge) => {
-                *challenge
-                    == BASE64_URL_SAFE_NO_PAD
-                        .encode(Sha256::digest(field("code_verifier").as_bytes()))
+                *challenge == BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(field("code_verifier").as_bytes()))
             }
         };
-        if !verified
-            || code.redirect_uri != field("redirect_uri")
-            || code.born.elapsed() > CODE_LIFE
-        {
+        if !verified || code.redirect_uri != field("redirect_uri") || code.born.elapsed() > CODE_LIFE {
             return Err("invalid_grant");
         }
         Ok(self.grants.give(code.user, &code.scope))
@@ -207,32 +172,19 @@ impl World {
 
     fn refresh(&mut self, form: &HashMap<String, String>) -> Result<Value, &'static str> {
         let wanted = form.get("refresh_token").ok_or("invalid_request")?;
-        let at = self
-            .grants
-            .tokens
-            .iter()
-            .position(|grant| grant.refresh == *wanted)
-            .ok_or("invalid_grant")?;
+        let at = self.grants.tokens.iter().position(|grant| grant.refresh == *wanted).ok_or("invalid_grant")?;
         let old = self.grants.tokens.remove(at);
         Ok(self.grants.give(old.user, &old.scope))
     }
 
     fn is_client(&self, headers: &HeaderMap, form: &HashMap<String, String>) -> bool {
-        let basic = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
+        let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let basic = basic.and_then(|value| value.strip_prefix("Basic "));
-        let decoded = basic
-            .and_then(|value| BASE64_STANDARD.decode(value).ok())
-            .and_then(|raw| String::from_utf8(raw).ok());
+        let decoded =
+            basic.and_then(|value| BASE64_STANDARD.decode(value).ok()).and_then(|raw| String::from_utf8(raw).ok());
         let given = match decoded {
-            Some(pair) => pair
-                .split_once(':')
-                .map(|(id, secret)| (id.to_owned(), secret.to_owned())),
-            None => form
-                .get("client_id")
-                .cloned()
-                .zip(form.get("client_secret").cloned()),
+            Some(pair) => pair.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned())),
+            None => form.get("client_id").cloned().zip(form.get("client_secret").cloned()),
         };
         given.is_some_and(|(id, secret)| {
             id == self.application.id.to_string() && secret == self.application.client_secret
@@ -241,11 +193,7 @@ impl World {
 
     /// Who a bearer token speaks for, and what it may ask.
     pub(super) fn bearer(&self, token: &str) -> Option<(u64, &str)> {
-        let grant = self
-            .grants
-            .tokens
-            .iter()
-            .find(|grant| grant.access == token && grant.until > Instant::now())?;
+        let grant = self.grants.tokens.iter().find(|grant| grant.access == token && grant.until > Instant::now())?;
         Some((grant.user, &grant.scope))
     }
 
@@ -262,29 +210,15 @@ impl Grants {
             "access_token": access, "refresh_token": refresh, "token_type": "Bearer", "scope": scope,
             "expires_in": TOKEN_LIFE.as_secs(),
         });
-        self.tokens.push(Grant {
-            user,
-            scope: scope.into(),
-            access,
-            refresh,
-            until: Instant::now() + TOKEN_LIFE,
-        });
+        self.tokens.push(Grant { user, scope: scope.into(), access, refresh, until: Instant::now() + TOKEN_LIFE });
         answer
     }
 }
 
-async fn token(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Form(form): Form<HashMap<String, String>>,
-) -> Response {
+async fn token(State(app): State<App>, headers: HeaderMap, Form(form): Form<HashMap<String, String>>) -> Response {
     app.edit(|world| {
         if !world.is_client(&headers, &form) {
-            return (
-                StatusCode::UNAUTHORIZED,
-                Json(json!({ "error": "invalid_client" })),
-            )
-                .into_response();
+            return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))).into_response();
         }
         let granted = match form.get("grant_type").map(String::as_str) {
             Some("authorization_code") => world.redeem(&form),
@@ -293,33 +227,20 @@ async fn token(
         };
         match granted {
             Ok(tokens) => Json(tokens).into_response(),
-            Err(error) => {
-                (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response()
-            }
+            Err(error) => (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response(),
         }
     })
 }
 
-async fn revoke(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Form(form): Form<HashMap<String, String>>,
-) -> Response {
+async fn revoke(State(app): State<App>, headers: HeaderMap, Form(form): Form<HashMap<String, String>>) -> Response {
     app.edit(|world| {
         if !world.is_client(&headers, &form) {
-            return (
-                StatusCode::UNAUTHORIZED,
-                Json(json!({ "error": "invalid_client" })),
-            )
-                .into_response();
+            return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))).into_response();
         }
         let token = form.get("token").cloned().unwrap_or_default();
         let tokens = &world.grants.tokens;
         // Revoking one token revokes the whole authorization of that person.
-        let owner = tokens
-            .iter()
-            .find(|grant| grant.access == token || grant.refresh == token)
-            .map(|grant| grant.user);
+        let owner = tokens.iter().find(|grant| grant.access == token || grant.refresh == token).map(|grant| grant.user);
         if let Some(user) = owner {
             world.forget_grants(user);
         }

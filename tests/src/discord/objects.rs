@@ -53,9 +53,7 @@ impl World {
     /// Every channel of a guild.
     pub(super) fn channel_objects(&self, guild: &Guild) -> Vec<Value> {
         let channels = guild.channels.iter().enumerate();
-        channels
-            .map(|(position, channel)| self.channel_object(guild.id, channel, position))
-            .collect()
+        channels.map(|(position, channel)| self.channel_object(guild.id, channel, position)).collect()
     }
 
     /// The channel object of a direct conversation.
@@ -84,10 +82,7 @@ impl World {
     /// The payload of GUILD_CREATE.
     pub(super) fn guild_create(&self, guild: &Guild, everybody: bool) -> Value {
         let bot = self.application.id;
-        let shown = guild
-            .members
-            .iter()
-            .filter(|member| everybody || member.user == bot);
+        let shown = guild.members.iter().filter(|member| everybody || member.user == bot);
         let members: Vec<_> = shown.map(|member| self.member_object(member)).collect();
         let mut object = self.guild_object(guild);
         let more = json!({
@@ -125,11 +120,7 @@ impl User {
 impl Guild {
     /// Every role of the guild.
     pub(super) fn role_objects(&self) -> Vec<Value> {
-        self.roles
-            .iter()
-            .enumerate()
-            .map(|(position, role)| role.object(position))
-            .collect()
+        self.roles.iter().enumerate().map(|(position, role)| role.object(position)).collect()
     }
 }
 

@@ -37,87 +37,50 @@ pub(super) type Looking = Query<Eyes>;
 
 /// `POST /_simulator/page/press`
 pub(super) async fn press(State(app): State<App>, Form(press): Form<Press>) -> Redirect {
-    let id =
-        app.edit(|world| world.press(press.user, press.message, &press.custom_id, press.stale));
+    let id = app.edit(|world| world.press(press.user, press.message, &press.custom_id, press.stale));
     let outcome = match id {
         Ok(id) => reaction(&app, id).await.map(|_| ()),
         Err(reason) => Err(reason),
     };
-    let note = outcome
-        .err()
-        .map(|reason| format!("&note={}", query_value(&reason)))
-        .unwrap_or_default();
+    let note = outcome.err().map(|reason| format!("&note={}", query_value(&reason))).unwrap_or_default();
     Redirect::to(&format!("/?as={}{note}", press.user))
 }
 
 impl World {
     fn page(&self, eyes: &Eyes) -> String {
         let people: Vec<_> = self.users.values().filter(|user| !user.bot).collect();
-        let reader = eyes
-            .user
-            .or(people.first().map(|user| user.id))
-            .unwrap_or_default();
+        let reader = eyes.user.or(people.first().map(|user| user.id)).unwrap_or_default();
         let links: String = people
             .iter()
             .map(|user| {
                 let class = if user.id == reader { " class=on" } else { "" };
-                format!(
-                    "<a{class} href=\"/?as={}\">{}</a>",
-                    user.id,
-                    escape(&user.username)
-                )
+                format!("<a{class} href=\"/?as={}\">{}</a>", user.id, escape(&user.username))
             })
             .collect();
-        let note = eyes
-            .note
-            .as_deref()
-            .map(|note| format!("<p>⚠ {}</p>", escape(note)))
-            .unwrap_or_default();
+        let note = eyes.note.as_deref().map(|note| format!("<p>⚠ {}</p>", escape(note))).unwrap_or_default();
         let mut body = format!("{HEAD}<h1>Discord simulator</h1><nav>You are {links}</nav>{note}");
-        for guild in self
-            .guilds
-            .values()
-            .filter(|guild| guild.member(reader).is_some())
-        {
+        for guild in self.guilds.values().filter(|guild| guild.member(reader).is_some()) {
             body += &format!("<h2>{}</h2>", escape(&guild.name));
             for channel in &guild.channels {
-                body += &panel(
-                    &format!("#{}", channel.name),
-                    &self.seen(channel.id, Some(reader)),
-                    reader,
-                );
+                body += &panel(&format!("#{}", channel.name), &self.seen(channel.id, Some(reader)), reader);
             }
         }
         body += "<h2>Direct messages</h2>";
         for (channel, _) in self.directs.iter().filter(|(_, owner)| **owner == reader) {
-            body += &panel(
-                &self.application.name,
-                &self.seen(*channel, Some(reader)),
-                reader,
-            );
+            body += &panel(&self.application.name, &self.seen(*channel, Some(reader)), reader);
         }
         body + RELOAD
     }
 }
 
 fn panel(name: &str, messages: &[Message], reader: u64) -> String {
-    let shown: String = messages
-        .iter()
-        .map(|message| block(message, reader))
-        .collect();
+    let shown: String = messages.iter().map(|message| block(message, reader)).collect();
     format!("<section><h3>{}</h3>{shown}</section>", escape(name))
 }
 
 fn block(message: &Message, reader: u64) -> String {
-    let plain = Message {
-        components: Vec::new(),
-        ..message.clone()
-    };
-    let class = if message.private_to.is_some() {
-        "m p"
-    } else {
-        "m"
-    };
+    let plain = Message { components: Vec::new(), ..message.clone() };
+    let class = if message.private_to.is_some() { "m p" } else { "m" };
     let mut html = format!("<div class=\"{class}\">{}\n", escape(&plain.as_text()));
     for button in message.buttons() {
         let label = escape(&button.label);
@@ -141,22 +104,11 @@ fn block(message: &Message, reader: u64) -> String {
 
 /// Text that is safe within HTML.
 pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// Text that is safe as a value within a query.
 pub(super) fn query_value(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

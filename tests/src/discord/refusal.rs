@@ -26,11 +26,7 @@ impl Refusal {
     /// A refusal with a status of the caller's choice.
     pub(super) fn with(status: u16, code: u64, message: &str) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self {
-            status,
-            code,
-            message: message.into(),
-        }
+        Self { status, code, message: message.into() }
     }
 
     /// 50035 with what is wrong.
@@ -68,20 +64,13 @@ pub(super) fn usual(code: u64) -> (u16, &'static str) {
         50027 => (401, "Invalid Webhook Token"),
         50035 => (400, "Invalid Form Body"),
         50109 => (400, "The request body contains invalid JSON."),
-        50278 => (
-            403,
-            "Cannot send messages to this user due to having no mutual guilds",
-        ),
+        50278 => (403, "Cannot send messages to this user due to having no mutual guilds"),
         _ => (400, "Refused by the simulator's script"),
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (
-            self.status,
-            Json(json!({ "code": self.code, "message": self.message })),
-        )
-            .into_response()
+        (self.status, Json(json!({ "code": self.code, "message": self.message }))).into_response()
     }
 }

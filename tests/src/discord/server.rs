@@ -30,9 +30,7 @@ pub struct Simulator {
 impl Simulator {
     /// Starts to listen; port 0 takes a free one.
     pub async fn start(listen: SocketAddr, setup: Setup) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("listening on {listen}"))?;
+        let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen}"))?;
         let address = listener.local_addr().context("reading the address")?;
         let (running, mut stopped) = watch::channel(true);
         let router = router(App::new(setup, running.subscribe()));
@@ -44,15 +42,9 @@ impl Simulator {
                 let _ = stopped.wait_for(|running| !running).await;
             };
             // Accepting never fails; it waits and tries again.
-            let _ = axum::serve(Lines(listener), service)
-                .with_graceful_shutdown(stop)
-                .await;
+            let _ = axum::serve(Lines(listener), service).with_graceful_shutdown(stop).await;
         });
-        Ok(Self {
-            address,
-            running,
-            tasks,
-        })
+        Ok(Self { address, running, tasks })
     }
 
     /// Its address, such as `http://127.0.0.1:9820`.
@@ -90,11 +82,7 @@ impl Drop for Simulator {
 
 fn router(app: App) -> Router {
     let door = middleware::from_fn_with_state(app.clone(), door::pass);
-    let api = Router::new()
-        .nest("/v10", rest::routes())
-        .merge(oauth::routes())
-        .fallback(nowhere)
-        .layer(door);
+    let api = Router::new().nest("/v10", rest::routes()).merge(oauth::routes()).fallback(nowhere).layer(door);
     Router::new()
         .route("/", routing::get(front))
         .route("/oauth2/authorize", routing::get(oauth::authorize))
@@ -125,23 +113,13 @@ async fn front(
     if connect.encoding.is_some_and(|encoding| encoding != "json") {
         return Refusal::form("encoding: this simulator speaks JSON").into_response();
     }
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    let wish = gateway::Wish {
-        zstd: connect.compress.as_deref() == Some("zstd-stream"),
-        address: format!("ws://{host}"),
-    };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let wish =
+        gateway::Wish { zstd: connect.compress.as_deref() == Some("zstd-stream"), address: format!("ws://{host}") };
     upgrade.on_upgrade(move |socket| gateway::serve(app, socket, wish))
 }
 
-async fn nowhere(
-    State(app): State<App>,
-    ConnectInfo(_): ConnectInfo<Scissors>,
-    method: Method,
-    uri: Uri,
-) -> Refusal {
+async fn nowhere(State(app): State<App>, ConnectInfo(_): ConnectInfo<Scissors>, method: Method, uri: Uri) -> Refusal {
     app.edit(|world| world.violation(format!("no such route: {method} {}", uri.path())));
     Refusal::with(404, 0, "404: Not Found")
 }

@@ -47,12 +47,7 @@ pub(super) struct Sessions {
 impl Sessions {
     pub(super) fn new(heartbeat_ms: u64, spacing_ms: u64) -> Self {
         let spacing = Duration::from_millis(spacing_ms);
-        Self {
-            all: Vec::new(),
-            heartbeat_ms,
-            spacing,
-            identified: None,
-        }
+        Self { all: Vec::new(), heartbeat_ms, spacing, identified: None }
     }
 
     /// Whether this IDENTIFY comes too soon after the last one; it counts either way.
@@ -67,22 +62,10 @@ impl Sessions {
     }
 
     /// Opens a session.
-    pub(super) fn open(
-        &mut self,
-        shard: (u64, u64),
-        intents: u64,
-        live: UnboundedSender<Out>,
-    ) -> String {
+    pub(super) fn open(&mut self, shard: (u64, u64), intents: u64, live: UnboundedSender<Out>) -> String {
         let id = secret();
         let live = Some(live);
-        self.all.push(Session {
-            id: id.clone(),
-            shard,
-            intents,
-            seq: 0,
-            missed: VecDeque::new(),
-            live,
-        });
+        self.all.push(Session { id: id.clone(), shard, intents, seq: 0, missed: VecDeque::new(), live });
         id
     }
 
@@ -98,10 +81,7 @@ impl Sessions {
     /// The socket of a session is gone; a session that was taken over keeps its new one.
     pub(super) fn detach(&mut self, id: &str, socket: &UnboundedSender<Out>) {
         if let Some(session) = self.find(id)
-            && session
-                .live
-                .as_ref()
-                .is_some_and(|live| live.same_channel(socket))
+            && session.live.as_ref().is_some_and(|live| live.same_channel(socket))
         {
             session.live = None;
         }
@@ -157,20 +137,9 @@ impl Session {
 
 impl World {
     /// Tells an event to every session of the right shard that asked for it.
-    pub(super) fn dispatch(
-        &mut self,
-        guild: Option<u64>,
-        intent: u64,
-        event: &str,
-        data: Value,
-    ) -> usize {
+    pub(super) fn dispatch(&mut self, guild: Option<u64>, intent: u64, event: &str, data: Value) -> usize {
         let mut reached = 0;
-        for session in self
-            .sessions
-            .all
-            .iter_mut()
-            .filter(|session| session.hears(guild, intent))
-        {
+        for session in self.sessions.all.iter_mut().filter(|session| session.hears(guild, intent)) {
             session.tell(event, &data);
             reached += usize::from(session.is_live());
         }
@@ -179,12 +148,7 @@ impl World {
 
     /// Tells every socket the same thing.
     pub(super) fn broadcast(&self, out: &Out) {
-        for live in self
-            .sessions
-            .all
-            .iter()
-            .filter_map(|session| session.live.as_ref())
-        {
+        for live in self.sessions.all.iter().filter_map(|session| session.live.as_ref()) {
             let _ = live.send(out.clone());
         }
     }

@@ -195,13 +195,7 @@ impl Setup {
 
     /// One guild "Tavern" with a host, four players and a bot; eve is outside.
     pub fn demo() -> Self {
-        let people = [
-            (ids::DM, "dm"),
-            (ids::ADA, "ada"),
-            (ids::BOB, "bob"),
-            (ids::CYD, "cyd"),
-            (ids::DEE, "dee"),
-        ];
+        let people = [(ids::DM, "dm"), (ids::ADA, "ada"), (ids::BOB, "bob"), (ids::CYD, "cyd"), (ids::DEE, "dee")];
         let mut members: Vec<_> = people.iter().map(|(id, _)| Member::plain(*id)).collect();
         members[0].roles.push(ids::GAME_MASTER);
         members.push(Member::plain(ids::BOT));
@@ -212,22 +206,11 @@ impl Setup {
             channels: vec![
                 Channel::text(ids::GAMES, "games"),
                 Channel::text(ids::GENERAL, "general"),
-                Channel {
-                    kind: 2,
-                    ..Channel::text(ids::TABLE, "Table")
-                },
+                Channel { kind: 2, ..Channel::text(ids::TABLE, "Table") },
             ],
             roles: vec![
-                Role {
-                    id: ids::TAVERN,
-                    name: "@everyone".into(),
-                    permissions: permissions::EVERYONE,
-                },
-                Role {
-                    id: ids::GAME_MASTER,
-                    name: "Game Master".into(),
-                    permissions: permissions::MANAGE_GUILD,
-                },
+                Role { id: ids::TAVERN, name: "@everyone".into(), permissions: permissions::EVERYONE },
+                Role { id: ids::GAME_MASTER, name: "Game Master".into(), permissions: permissions::MANAGE_GUILD },
             ],
             members,
         };
@@ -240,11 +223,7 @@ impl Setup {
                 redirect_uris: Vec::new(),
                 members_intent: true,
             },
-            users: people
-                .into_iter()
-                .chain([(ids::EVE, "eve")])
-                .map(|(id, name)| User::named(id, name))
-                .collect(),
+            users: people.into_iter().chain([(ids::EVE, "eve")]).map(|(id, name)| User::named(id, name)).collect(),
             guilds: vec![tavern],
             heartbeat_ms: Self::heartbeat(),
             identify_spacing_ms: Self::identify(),
@@ -262,36 +241,20 @@ impl User {
         if let Some(first) = shown.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        Self {
-            id,
-            username: username.into(),
-            global_name: Some(shown),
-            closed_to_messages: false,
-            bot: false,
-        }
+        Self { id, username: username.into(), global_name: Some(shown), closed_to_messages: false, bot: false }
     }
 }
 
 impl Member {
     /// A member without nick and roles.
     pub fn plain(user: u64) -> Self {
-        Self {
-            user,
-            nick: None,
-            roles: Vec::new(),
-        }
+        Self { user, nick: None, roles: Vec::new() }
     }
 }
 
 impl Channel {
     /// A text channel in which the bot may post.
     pub fn text(id: u64, name: &str) -> Self {
-        Self {
-            id,
-            name: name.into(),
-            kind: 0,
-            bot_may_post: true,
-            bot_may_read: true,
-        }
+        Self { id, name: name.into(), kind: 0, bot_may_post: true, bot_may_read: true }
     }
 }

@@ -10,9 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use twilight_gateway::{
-    ConfigBuilder, Event, EventTypeFlags, Intents, Shard, ShardId, StreamExt as _,
-};
+use twilight_gateway::{ConfigBuilder, Event, EventTypeFlags, Intents, Shard, ShardId, StreamExt as _};
 use twilight_model::id::Id;
 use twilight_model::id::marker::{ChannelMarker, UserMarker};
 
@@ -40,34 +38,17 @@ impl Scene {
         let simulator = Simulator::start(listen, setup).await.expect("it starts");
         let discord = simulator.controls();
         let http = client(&simulator);
-        Self {
-            simulator,
-            discord,
-            http,
-        }
+        Self { simulator, discord, http }
     }
 
     /// Posts a message with our rules kept.
-    async fn post(
-        &self,
-        channel: Id<ChannelMarker>,
-        nonce: &str,
-        body: Value,
-    ) -> anyhow::Result<u64> {
+    async fn post(&self, channel: Id<ChannelMarker>, nonce: &str, body: Value) -> anyhow::Result<u64> {
         let mut body = body;
         body["nonce"] = nonce.into();
         body["enforce_nonce"] = true.into();
         body["allowed_mentions"] = json!({ "parse": [] });
         let body = serde_json::to_vec(&body)?;
-        Ok(self
-            .http
-            .create_message(channel)
-            .payload_json(&body)
-            .await?
-            .model()
-            .await?
-            .id
-            .get())
+        Ok(self.http.create_message(channel).payload_json(&body).await?.model().await?.id.get())
     }
 }
 
@@ -82,9 +63,7 @@ fn client(simulator: &Simulator) -> twilight_http::Client {
 /// The bot's shard, with a token of its own choice.
 fn shard(scene: &Scene, token: &str) -> Shard {
     let intents = Intents::GUILDS | Intents::GUILD_MEMBERS | Intents::GUILD_MESSAGES;
-    let config = ConfigBuilder::new(token.into(), intents)
-        .proxy_url(scene.simulator.gateway_url())
-        .build();
+    let config = ConfigBuilder::new(token.into(), intents).proxy_url(scene.simulator.gateway_url()).build();
     Shard::with_config(ShardId::ONE, config)
 }
 
@@ -96,26 +75,18 @@ fn listen(scene: &Scene) -> Shard {
 async fn next<T>(shard: &mut Shard, pick: impl Fn(Event) -> Option<T>) -> T {
     let search = async {
         loop {
-            let event = shard
-                .next_event(EventTypeFlags::all())
-                .await
-                .expect("the shard goes on");
+            let event = shard.next_event(EventTypeFlags::all()).await.expect("the shard goes on");
             if let Some(found) = pick(event.expect("twilight understands every event")) {
                 return found;
             }
         }
     };
-    tokio::time::timeout(SOON, search)
-        .await
-        .expect("the event comes")
+    tokio::time::timeout(SOON, search).await.expect("the event comes")
 }
 
 /// Waits for the guild, which comes after READY.
 async fn ready(shard: &mut Shard) {
-    next(shard, |event| {
-        matches!(event, Event::GuildCreate(_)).then_some(())
-    })
-    .await;
+    next(shard, |event| matches!(event, Event::GuildCreate(_)).then_some(())).await;
 }
 
 /// The code in Discord's error object.
@@ -123,10 +94,7 @@ fn code(error: &anyhow::Error) -> Option<u64> {
     use twilight_http::api_error::ApiError;
     use twilight_http::error::ErrorType;
     match error.downcast_ref::<twilight_http::Error>()?.kind() {
-        ErrorType::Response {
-            error: ApiError::General(general),
-            ..
-        } => Some(general.code),
+        ErrorType::Response { error: ApiError::General(general), .. } => Some(general.code),
         _ => None,
     }
 }

@@ -49,11 +49,7 @@ pub(super) struct World {
 
 impl App {
     pub(super) fn new(setup: Setup, running: watch::Receiver<bool>) -> Self {
-        Self {
-            world: Arc::new(Mutex::new(World::new(setup))),
-            changes: watch::Sender::new(1),
-            running,
-        }
+        Self { world: Arc::new(Mutex::new(World::new(setup))), changes: watch::Sender::new(1), running }
     }
 
     fn lock(&self) -> MutexGuard<'_, World> {
@@ -91,22 +87,10 @@ impl App {
 
 impl World {
     fn new(setup: Setup) -> Self {
-        let bot = User {
-            bot: true,
-            ..User::named(setup.application.id, &setup.application.name)
-        };
+        let bot = User { bot: true, ..User::named(setup.application.id, &setup.application.name) };
         Self {
-            users: setup
-                .users
-                .into_iter()
-                .chain([bot])
-                .map(|user| (user.id, user))
-                .collect(),
-            guilds: setup
-                .guilds
-                .into_iter()
-                .map(|guild| (guild.id, guild))
-                .collect(),
+            users: setup.users.into_iter().chain([bot]).map(|user| (user.id, user)).collect(),
+            guilds: setup.guilds.into_iter().map(|guild| (guild.id, guild)).collect(),
             directs: BTreeMap::new(),
             messages: BTreeMap::new(),
             interactions: BTreeMap::new(),
@@ -139,26 +123,20 @@ impl World {
     /// The guilds in which the bot is.
     pub(super) fn homes(&self) -> impl Iterator<Item = &Guild> {
         let bot = self.application.id;
-        self.guilds
-            .values()
-            .filter(move |guild| guild.member(bot).is_some())
+        self.guilds.values().filter(move |guild| guild.member(bot).is_some())
     }
 
     /// A guild that the bot may see.
     pub(super) fn guild(&self, id: u64) -> Answer<&Guild> {
         let guild = self.guilds.get(&id).ok_or_else(|| Refusal::of(10004))?;
-        guild
-            .member(self.application.id)
-            .ok_or_else(|| Refusal::of(50001))?;
+        guild.member(self.application.id).ok_or_else(|| Refusal::of(50001))?;
         Ok(guild)
     }
 
     /// A channel and its guild, wherever it is.
     pub(super) fn place(&self, channel: u64) -> Option<(&Guild, &Channel)> {
         let within = |guild: &'_ Guild| guild.channels.iter().position(|each| each.id == channel);
-        self.guilds
-            .values()
-            .find_map(|guild| within(guild).map(|at| (guild, &guild.channels[at])))
+        self.guilds.values().find_map(|guild| within(guild).map(|at| (guild, &guild.channels[at])))
     }
 
     /// The user, if there is one.
@@ -189,31 +167,19 @@ impl Guild {
             return 0;
         };
         let holds = |role: u64| role == self.id || member.roles.contains(&role);
-        let bits = self
-            .roles
-            .iter()
-            .filter(|role| holds(role.id))
-            .fold(0, |bits, role| bits | role.permissions);
-        if user == self.owner || bits & permissions::ADMINISTRATOR != 0 {
-            permissions::ALL
-        } else {
-            bits
-        }
+        let bits = self.roles.iter().filter(|role| holds(role.id)).fold(0, |bits, role| bits | role.permissions);
+        if user == self.owner || bits & permissions::ADMINISTRATOR != 0 { permissions::ALL } else { bits }
     }
 }
 
 /// The time by the wall clock.
 pub(super) fn since_epoch() -> Duration {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The time as Discord writes it.
 pub(super) fn stamp() -> String {
-    chrono::DateTime::<chrono::Utc>::from(SystemTime::now())
-        .format("%Y-%m-%dT%H:%M:%S%.6f+00:00")
-        .to_string()
+    chrono::DateTime::<chrono::Utc>::from(SystemTime::now()).format("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
 }
 
 /// Something nobody can guess.
@@ -222,11 +188,7 @@ pub(super) fn secret() -> String {
 }
 
 /// Whether more than `limit` instants of the last `window` are in the list, after adding this one.
-pub(super) fn too_many(
-    times: &mut std::collections::VecDeque<Instant>,
-    window: Duration,
-    limit: usize,
-) -> bool {
+pub(super) fn too_many(times: &mut std::collections::VecDeque<Instant>, window: Duration, limit: usize) -> bool {
     let now = Instant::now();
     times.retain(|time| now.duration_since(*time) < window);
     times.push_back(now);

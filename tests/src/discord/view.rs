@@ -51,22 +51,13 @@ pub struct Button {
 impl Message {
     /// The buttons in reading order.
     pub fn buttons(&self) -> Vec<Button> {
-        let rows = self
-            .components
-            .iter()
-            .filter_map(|row| row["components"].as_array());
-        rows.flatten()
-            .filter(|part| part["type"] == 2)
-            .map(Button::from_object)
-            .collect()
+        let rows = self.components.iter().filter_map(|row| row["components"].as_array());
+        rows.flatten().filter(|part| part["type"] == 2).map(Button::from_object).collect()
     }
 
     /// The `custom_id` of the button with this label.
     pub fn button(&self, label: &str) -> Option<String> {
-        self.buttons()
-            .into_iter()
-            .find(|button| button.label == label)
-            .and_then(|button| button.custom_id)
+        self.buttons().into_iter().find(|button| button.label == label).and_then(|button| button.custom_id)
     }
 
     /// Text, embeds and buttons, line by line; times stay as they are written.
@@ -79,11 +70,7 @@ impl Message {
         for embed in &self.embeds {
             lines.extend(embed_lines(embed));
         }
-        for row in self
-            .components
-            .iter()
-            .filter_map(|row| row["components"].as_array())
-        {
+        for row in self.components.iter().filter_map(|row| row["components"].as_array()) {
             lines.push(row.iter().map(part_text).collect::<Vec<_>>().join(" "));
         }
         lines.join("\n")
@@ -92,74 +79,39 @@ impl Message {
 
 fn embed_lines(embed: &Value) -> Vec<String> {
     let mut lines = Vec::new();
-    let places = [
-        &embed["author"]["name"],
-        &embed["title"],
-        &embed["description"],
-    ];
-    lines.extend(
-        places
-            .into_iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned),
-    );
+    let places = [&embed["author"]["name"], &embed["title"], &embed["description"]];
+    lines.extend(places.into_iter().filter_map(Value::as_str).map(str::to_owned));
     for field in embed["fields"].as_array().into_iter().flatten() {
         let text = |key: &str| field[key].as_str().unwrap_or_default().to_owned();
         let (name, value) = (text("name"), text("value"));
-        lines.push(if value.contains('\n') {
-            format!("{name}:\n{value}")
-        } else {
-            format!("{name}: {value}")
-        });
+        lines.push(if value.contains('\n') { format!("{name}:\n{value}") } else { format!("{name}: {value}") });
     }
     lines.extend(embed["footer"]["text"].as_str().map(str::to_owned));
     lines
 }
 
 fn part_text(part: &Value) -> String {
-    let label = part["label"]
-        .as_str()
-        .or(part["placeholder"].as_str())
-        .or(part["emoji"]["name"].as_str());
-    let mark = if part["disabled"] == true {
-        " (disabled)"
-    } else {
-        ""
-    };
+    let label = part["label"].as_str().or(part["placeholder"].as_str()).or(part["emoji"]["name"].as_str());
+    let mark = if part["disabled"] == true { " (disabled)" } else { "" };
     format!("[{}]{mark}", label.unwrap_or("?"))
 }
 
 impl Button {
     fn from_object(part: &Value) -> Self {
         let text = |key: &str| part[key].as_str().map(str::to_owned);
-        let label = text("label")
-            .or(part["emoji"]["name"].as_str().map(str::to_owned))
-            .unwrap_or_default();
-        Self {
-            label,
-            custom_id: text("custom_id"),
-            url: text("url"),
-            disabled: part["disabled"] == true,
-        }
+        let label = text("label").or(part["emoji"]["name"].as_str().map(str::to_owned)).unwrap_or_default();
+        Self { label, custom_id: text("custom_id"), url: text("url"), disabled: part["disabled"] == true }
     }
 }
 
 impl World {
     /// The message as its readers see it.
     pub(super) fn view(&self, message: &Stored) -> Message {
-        let content = message
-            .body
-            .get("content")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let content = message.body.get("content").and_then(Value::as_str).unwrap_or_default();
         Message {
             id: message.id,
             channel: message.channel,
-            author: self
-                .users
-                .get(&message.author)
-                .map(|user| user.username.clone())
-                .unwrap_or_default(),
+            author: self.users.get(&message.author).map(|user| user.username.clone()).unwrap_or_default(),
             content: content.into(),
             embeds: message.list("embeds"),
             components: message.list("components"),
@@ -168,48 +120,28 @@ impl World {
             loading: message.loading,
             nonce: message.nonce(),
             at: message.at.clone(),
-            pings: pings(
-                content,
-                message.body.get("allowed_mentions").unwrap_or(&Value::Null),
-            ),
+            pings: pings(content, message.body.get("allowed_mentions").unwrap_or(&Value::Null)),
         }
     }
 
     /// Everything that this reader sees in a channel, oldest first.
     pub(super) fn seen(&self, channel: u64, reader: Option<u64>) -> Vec<Message> {
-        let here = self
-            .messages
-            .values()
-            .filter(|message| message.channel == channel && !message.deleted);
-        let visible =
-            here.filter(|message| message.private_to.is_none() || message.private_to == reader);
+        let here = self.messages.values().filter(|message| message.channel == channel && !message.deleted);
+        let visible = here.filter(|message| message.private_to.is_none() || message.private_to == reader);
         visible.map(|message| self.view(message)).collect()
     }
 }
 
 /// The mentions in a text that the policy lets through.
 fn pings(content: &str, allowed: &Value) -> Vec<String> {
-    let listed = |key: &str, value: &str| {
-        allowed[key]
-            .as_array()
-            .is_some_and(|all| all.iter().any(|each| each == value))
-    };
+    let listed =
+        |key: &str, value: &str| allowed[key].as_array().is_some_and(|all| all.iter().any(|each| each == value));
     let lets = |kind: &str, id: &str| listed("parse", kind) || listed(kind, id);
     let mut found = Vec::new();
-    for piece in content
-        .split('<')
-        .skip(1)
-        .filter_map(|piece| piece.split_once('>').map(|(inner, _)| inner))
-    {
+    for piece in content.split('<').skip(1).filter_map(|piece| piece.split_once('>').map(|(inner, _)| inner)) {
         let (kind, id) = match piece.strip_prefix("@&") {
             Some(id) => ("roles", id),
-            None => (
-                "users",
-                piece
-                    .strip_prefix("@!")
-                    .or(piece.strip_prefix('@'))
-                    .unwrap_or_default(),
-            ),
+            None => ("users", piece.strip_prefix("@!").or(piece.strip_prefix('@')).unwrap_or_default()),
         };
         let mention = format!("<{piece}>");
         if !id.is_empty() && lets(kind, id) && !found.contains(&mention) {
@@ -261,14 +193,8 @@ mod specs {
     #[test]
     fn only_allowed_mentions_ping() {
         let text = "<@1> <@2> <@&3> @everyone";
-        assert_eq!(
-            pings(text, &json!({ "users": ["2"], "parse": [] })),
-            ["<@2>"]
-        );
-        assert_eq!(
-            pings(text, &json!({ "parse": ["roles", "everyone"] })),
-            ["<@&3>", "@everyone"]
-        );
+        assert_eq!(pings(text, &json!({ "users": ["2"], "parse": [] })), ["<@2>"]);
+        assert_eq!(pings(text, &json!({ "parse": ["roles", "everyone"] })), ["<@&3>", "@everyone"]);
         assert!(pings(text, &json!({ "parse": [] })).is_empty());
     }
 }

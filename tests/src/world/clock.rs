@@ -49,7 +49,10 @@ impl World {
     pub async fn pass(&self, time: Duration) {
         let turn = TURN.replace("SECONDS", &time.as_secs_f64().to_string());
         let mut sql = self.sql().await.expect("Postgres answers");
-        sqlx::raw_sql(AssertSqlSafe(format!("begin; {turn} commit;"))).execute(&mut sql).await.expect("the clock turns");
+        sqlx::raw_sql(AssertSqlSafe(format!("begin; {turn} commit;")))
+            .execute(&mut sql)
+            .await
+            .expect("the clock turns");
     }
 
     /// Turns the clock to the moment at which the last waiting notice of a kind, or transition to a state, is due.

@@ -248,7 +248,11 @@ async fn make_template(servers: &Servers) -> Result<()> {
     init.envs(settings::init(&url, servers));
     let output = init.output().await.context("running api init")?;
     if !output.status.success() {
-        bail!("api init failed: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "api init failed: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(())
 }

@@ -18,10 +18,7 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/interactions/{id}/{token}/callback", post(callback))
         .route("/webhooks/{application}/{token}", post(follow_up))
-        .route(
-            "/webhooks/{application}/{token}/messages/{message}",
-            get(one).patch(edit).delete(delete),
-        )
+        .route("/webhooks/{application}/{token}/messages/{message}", get(one).patch(edit).delete(delete))
 }
 
 async fn callback(
@@ -32,19 +29,11 @@ async fn callback(
 ) -> Answer<Response> {
     let body = Value::Object(limits::parse(&body)?);
     app.edit(|world| world.acknowledge(id, &token, &body))?;
-    if query
-        .get("with_response")
-        .is_none_or(|wanted| wanted != "true")
-    {
+    if query.get("with_response").is_none_or(|wanted| wanted != "true") {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let original = app.read(|world| {
-        world
-            .interactions
-            .get(&id)
-            .and_then(|known| known.original)
-            .map(|id| world.object_of(id))
-    });
+    let original =
+        app.read(|world| world.interactions.get(&id).and_then(|known| known.original).map(|id| world.object_of(id)));
     let mut answer = json!({ "interaction": { "id": id.to_string(), "type": 3 } });
     if let Some(message) = original {
         answer["resource"] = json!({ "type": body["type"], "message": message });
@@ -52,11 +41,7 @@ async fn callback(
     Ok(Json(answer).into_response())
 }
 
-async fn follow_up(
-    State(app): State<App>,
-    Path((application, token)): Path<(u64, String)>,
-    body: Bytes,
-) -> Answer {
+async fn follow_up(State(app): State<App>, Path((application, token)): Path<(u64, String)>, body: Bytes) -> Answer {
     let body = limits::parse(&body)?;
     app.edit(|world| {
         own(application, world.application.id)?;
@@ -64,10 +49,7 @@ async fn follow_up(
     })
 }
 
-async fn one(
-    State(app): State<App>,
-    Path((application, token, message)): Path<(u64, String, String)>,
-) -> Answer {
+async fn one(State(app): State<App>, Path((application, token, message)): Path<(u64, String, String)>) -> Answer {
     app.read(|world| {
         own(application, world.application.id)?;
         let id = world.answer_of(&token, &message)?;
@@ -93,16 +75,10 @@ async fn delete(
 ) -> Answer<StatusCode> {
     app.edit(|world| {
         own(application, world.application.id)?;
-        world
-            .delete_answer(&token, &message)
-            .map(|()| StatusCode::NO_CONTENT)
+        world.delete_answer(&token, &message).map(|()| StatusCode::NO_CONTENT)
     })
 }
 
 fn own(application: u64, expected: u64) -> Answer<()> {
-    if application == expected {
-        Ok(())
-    } else {
-        Err(Refusal::of(10015))
-    }
+    if application == expected { Ok(()) } else { Err(Refusal::of(10015)) }
 }

@@ -13,34 +13,19 @@ use crate::discord::state::{App, World};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
-        .route(
-            "/applications/{application}/commands",
-            get(of_all).put(set_all),
-        )
-        .route(
-            "/applications/{application}/guilds/{guild}/commands",
-            get(of_guild).put(set_guild),
-        )
+        .route("/applications/{application}/commands", get(of_all).put(set_all))
+        .route("/applications/{application}/guilds/{guild}/commands", get(of_guild).put(set_guild))
 }
 
 async fn of_all(_: Bot, State(app): State<App>, Path(application): Path<u64>) -> Answer {
     app.read(|world| world.listed(application, None))
 }
 
-async fn of_guild(
-    _: Bot,
-    State(app): State<App>,
-    Path((application, guild)): Path<(u64, u64)>,
-) -> Answer {
+async fn of_guild(_: Bot, State(app): State<App>, Path((application, guild)): Path<(u64, u64)>) -> Answer {
     app.read(|world| world.listed(application, Some(guild)))
 }
 
-async fn set_all(
-    _: Bot,
-    State(app): State<App>,
-    Path(application): Path<u64>,
-    body: Bytes,
-) -> Answer {
+async fn set_all(_: Bot, State(app): State<App>, Path(application): Path<u64>, body: Bytes) -> Answer {
     app.edit(|world| world.register(application, None, &body))
 }
 
@@ -56,22 +41,12 @@ async fn set_guild(
 impl World {
     fn listed(&self, application: u64, guild: Option<u64>) -> Answer {
         self.own(application, guild)?;
-        Ok(Json(
-            self.commands
-                .get(&guild)
-                .cloned()
-                .unwrap_or_default()
-                .into(),
-        ))
+        Ok(Json(self.commands.get(&guild).cloned().unwrap_or_default().into()))
     }
 
     fn own(&self, application: u64, guild: Option<u64>) -> Answer<()> {
         if application != self.application.id {
-            return Err(Refusal::with(
-                403,
-                20012,
-                "You are not authorized to perform this action on this application",
-            ));
+            return Err(Refusal::with(403, 20012, "You are not authorized to perform this action on this application"));
         }
         guild.map_or(Ok(()), |guild| self.guild(guild).map(|_| ()))
     }
@@ -82,10 +57,8 @@ impl World {
         let mut kept = Vec::new();
         for mut command in wanted {
             check(&command)?;
-            let before = self
-                .commands
-                .get(&guild)
-                .and_then(|all| all.iter().find(|old| old["name"] == command["name"]));
+            let before =
+                self.commands.get(&guild).and_then(|all| all.iter().find(|old| old["name"] == command["name"]));
             command["id"] = match before {
                 Some(before) => before["id"].clone(),
                 None => self.snowflake().to_string().into(),
@@ -120,36 +93,23 @@ fn fill(command: &mut Value, guild: Option<u64>) {
 
 fn check(command: &Value) -> Answer<()> {
     let name = command["name"].as_str().unwrap_or_default();
-    let fits = |letter: char| {
-        letter.is_lowercase() || letter.is_numeric() || letter == '-' || letter == '_'
-    };
+    let fits = |letter: char| letter.is_lowercase() || letter.is_numeric() || letter == '-' || letter == '_';
     let is_slash = command["type"].as_u64().unwrap_or(1) == 1;
     if name.is_empty() || units(name) > 32 || (is_slash && !name.chars().all(fits)) {
-        return Err(Refusal::form(
-            "name: must match ^[-_\\p{L}\\p{N}]{1,32}$ in lower case",
-        ));
+        return Err(Refusal::form("name: must match ^[-_\\p{L}\\p{N}]{1,32}$ in lower case"));
     }
     let described = units(command["description"].as_str().unwrap_or_default());
     if is_slash && !(1..=100).contains(&described) {
-        return Err(Refusal::form(
-            "description: must be between 1 and 100 in length",
-        ));
+        return Err(Refusal::form("description: must be between 1 and 100 in length"));
     }
     let options = command["options"].as_array().map_or(&[][..], Vec::as_slice);
     if options.len() > 25 {
         return Err(Refusal::form("options: must be 25 or fewer in length"));
     }
     let optional = options.iter().position(|option| option["required"] != true);
-    let required = options
-        .iter()
-        .rposition(|option| option["required"] == true);
-    if optional
-        .zip(required)
-        .is_some_and(|(optional, required)| optional < required)
-    {
-        return Err(Refusal::form(
-            "options: required options must be placed before non-required options",
-        ));
+    let required = options.iter().rposition(|option| option["required"] == true);
+    if optional.zip(required).is_some_and(|(optional, required)| optional < required) {
+        return Err(Refusal::form("options: required options must be placed before non-required options"));
     }
     Ok(())
 }

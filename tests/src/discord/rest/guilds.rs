@@ -27,11 +27,7 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn gateway(_: Bot, State(app): State<App>, headers: HeaderMap) -> Json<Value> {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default()
-        .to_owned();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
     let shards = app.read(|world| world.shards);
     Json(json!({
         "url": format!("ws://{host}"), "shards": shards,
@@ -66,10 +62,7 @@ async fn my_guilds(caller: Caller, State(app): State<App>) -> Answer {
         Caller::Person(..) => return Err(Refusal::with(401, 0, "401: Unauthorized")),
     };
     Ok(Json(app.read(|world| {
-        let mine = world
-            .guilds
-            .values()
-            .filter(|guild| guild.member(id).is_some());
+        let mine = world.guilds.values().filter(|guild| guild.member(id).is_some());
         mine.map(|guild| world.partial_guild(guild, id)).collect()
     })))
 }
@@ -97,31 +90,16 @@ struct Page {
     limit: Option<usize>,
 }
 
-async fn members(
-    _: Bot,
-    State(app): State<App>,
-    Path(guild): Path<u64>,
-    Query(page): Query<Page>,
-) -> Answer {
+async fn members(_: Bot, State(app): State<App>, Path(guild): Path<u64>, Query(page): Query<Page>) -> Answer {
     app.read(|world| {
         let guild = world.guild(guild)?;
         let limit = page.limit.unwrap_or(1);
         if !(1..=1000).contains(&limit) {
             return Err(Refusal::form("limit: must be between 1 and 1000"));
         }
-        let mut found: Vec<_> = guild
-            .members
-            .iter()
-            .filter(|member| member.user > page.after)
-            .collect();
+        let mut found: Vec<_> = guild.members.iter().filter(|member| member.user > page.after).collect();
         found.sort_by_key(|member| member.user);
-        Ok(Json(
-            found
-                .into_iter()
-                .take(limit)
-                .map(|member| world.member_object(member))
-                .collect(),
-        ))
+        Ok(Json(found.into_iter().take(limit).map(|member| world.member_object(member)).collect()))
     })
 }
 

@@ -20,16 +20,8 @@ async fn a_closed_connection_is_resumed_and_hears_what_it_missed() {
     ready(&mut shard).await;
     let session = shard.session().expect("a session").id().to_owned();
     scene.discord.close_gateways(4000).await.expect("closed");
-    scene
-        .discord
-        .wait_shards(0, SOON)
-        .await
-        .expect("nobody listens");
-    scene
-        .discord
-        .rename_channel(ids::GAMES, "quests")
-        .await
-        .expect("renamed");
+    scene.discord.wait_shards(0, SOON).await.expect("nobody listens");
+    scene.discord.rename_channel(ids::GAMES, "quests").await.expect("renamed");
     let name = next(&mut shard, |event| match event {
         Event::ChannelUpdate(channel) => channel.0.name,
         _ => None,
@@ -45,11 +37,7 @@ async fn a_shard_that_is_asked_to_reconnect_resumes() {
     let scene = Scene::new().await;
     let mut shard = listen(&scene);
     ready(&mut shard).await;
-    scene
-        .discord
-        .gateways(GatewayFault::Reconnect)
-        .await
-        .expect("asked");
+    scene.discord.gateways(GatewayFault::Reconnect).await.expect("asked");
     resumed(&mut shard).await;
     assert_eq!(scene.discord.connected_shards().await, 1);
 }
@@ -69,39 +57,19 @@ async fn a_shard_gets_ready_and_then_its_guild_with_everybody_in_it() {
         _ => None,
     })
     .await;
-    let GuildCreate::Available(guild) = guild else {
-        panic!("the guild is available")
-    };
-    assert_eq!(
-        (
-            guild.name.as_str(),
-            guild.members.len(),
-            guild.channels.len()
-        ),
-        ("Tavern", 6, 3)
-    );
+    let GuildCreate::Available(guild) = guild else { panic!("the guild is available") };
+    assert_eq!((guild.name.as_str(), guild.members.len(), guild.channels.len()), ("Tavern", 6, 3));
     assert_eq!(scene.discord.connected_shards().await, 1);
     assert_eq!(scene.discord.violations().await, Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn an_invalid_session_begins_anew_and_a_wrong_token_ends() {
-    let scene = Scene::with(super::Setup {
-        identify_spacing_ms: 0,
-        ..super::Setup::demo()
-    })
-    .await;
+    let scene = Scene::with(super::Setup { identify_spacing_ms: 0, ..super::Setup::demo() }).await;
     let mut first = listen(&scene);
     ready(&mut first).await;
-    scene
-        .discord
-        .gateways(GatewayFault::InvalidSession(false))
-        .await
-        .expect("done");
-    next(&mut first, |event| {
-        matches!(event, Event::Ready(_)).then_some(())
-    })
-    .await;
+    scene.discord.gateways(GatewayFault::InvalidSession(false)).await.expect("done");
+    next(&mut first, |event| matches!(event, Event::Ready(_)).then_some(())).await;
 
     let mut stranger = shard(&scene, "Bot wrong");
     let code = next(&mut stranger, |event| match event {
@@ -118,10 +86,7 @@ async fn two_hasty_identifies_are_noticed() {
     let (mut one, mut two) = (listen(&scene), listen(&scene));
     ready(&mut one).await;
     ready(&mut two).await;
-    assert_eq!(
-        scene.discord.violations().await,
-        ["IDENTIFY less than 5 s after the one before"]
-    );
+    assert_eq!(scene.discord.violations().await, ["IDENTIFY less than 5 s after the one before"]);
 }
 
 #[tokio::test]
@@ -130,74 +95,24 @@ async fn what_happens_in_the_guild_is_told() {
     let mut shard = listen(&scene);
     ready(&mut shard).await;
     let (discord, tavern) = (&scene.discord, ids::TAVERN);
-    discord
-        .add_member(tavern, ids::EVE, &[ids::GAME_MASTER])
-        .await
-        .expect("added");
-    next(&mut shard, |event| {
-        matches!(event, Event::MemberAdd(it) if it.member.user.name == "eve").then_some(())
-    })
-    .await;
+    discord.add_member(tavern, ids::EVE, &[ids::GAME_MASTER]).await.expect("added");
+    next(&mut shard, |event| matches!(event, Event::MemberAdd(it) if it.member.user.name == "eve").then_some(())).await;
     discord.set_roles(tavern, ids::EVE, &[]).await.expect("set");
-    next(&mut shard, |event| {
-        matches!(event, Event::MemberUpdate(it) if it.roles.is_empty()).then_some(())
-    })
-    .await;
-    discord
-        .remove_member(tavern, ids::EVE)
-        .await
-        .expect("removed");
-    next(&mut shard, |event| {
-        matches!(event, Event::MemberRemove(it) if it.user.name == "eve").then_some(())
-    })
-    .await;
-    let role = super::super::Role {
-        id: ids::GAME_MASTER,
-        name: "Narrator".into(),
-        permissions: 0,
-    };
-    discord
-        .change(Change::EditRole {
-            guild: tavern,
-            role,
-        })
-        .await
-        .expect("edited");
-    next(&mut shard, |event| {
-        matches!(event, Event::RoleUpdate(it) if it.role.name == "Narrator").then_some(())
-    })
-    .await;
-    discord
-        .change(Change::DeleteChannel {
-            channel: ids::GENERAL,
-        })
-        .await
-        .expect("deleted");
-    next(&mut shard, |event| {
-        matches!(event, Event::ChannelDelete(_)).then_some(())
-    })
-    .await;
-    let posted = scene
-        .post(GAMES, "n", json!({ "content": "x" }))
-        .await
-        .expect("it posts");
+    next(&mut shard, |event| matches!(event, Event::MemberUpdate(it) if it.roles.is_empty()).then_some(())).await;
+    discord.remove_member(tavern, ids::EVE).await.expect("removed");
+    next(&mut shard, |event| matches!(event, Event::MemberRemove(it) if it.user.name == "eve").then_some(())).await;
+    let role = super::super::Role { id: ids::GAME_MASTER, name: "Narrator".into(), permissions: 0 };
+    discord.change(Change::EditRole { guild: tavern, role }).await.expect("edited");
+    next(&mut shard, |event| matches!(event, Event::RoleUpdate(it) if it.role.name == "Narrator").then_some(())).await;
+    discord.change(Change::DeleteChannel { channel: ids::GENERAL }).await.expect("deleted");
+    next(&mut shard, |event| matches!(event, Event::ChannelDelete(_)).then_some(())).await;
+    let posted = scene.post(GAMES, "n", json!({ "content": "x" })).await.expect("it posts");
     discord.delete_messages(&[posted]).await.expect("deleted");
-    next(&mut shard, |event| {
-        matches!(event, Event::MessageDelete(it) if it.id.get() == posted).then_some(())
-    })
-    .await;
-    discord
-        .change(Change::RemoveBot { guild: tavern })
-        .await
-        .expect("removed");
-    next(&mut shard, |event| {
-        matches!(event, Event::GuildDelete(it) if it.unavailable != Some(true)).then_some(())
-    })
-    .await;
-    discord
-        .change(Change::InviteBot { guild: tavern })
-        .await
-        .expect("invited");
+    next(&mut shard, |event| matches!(event, Event::MessageDelete(it) if it.id.get() == posted).then_some(())).await;
+    discord.change(Change::RemoveBot { guild: tavern }).await.expect("removed");
+    next(&mut shard, |event| matches!(event, Event::GuildDelete(it) if it.unavailable != Some(true)).then_some(()))
+        .await;
+    discord.change(Change::InviteBot { guild: tavern }).await.expect("invited");
     ready(&mut shard).await;
 }
 

@@ -20,14 +20,8 @@ struct Visitor {
 
 impl Visitor {
     fn of(scene: &Scene) -> Self {
-        let http = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .build()
-            .expect("a client");
-        Self {
-            base: scene.simulator.url(),
-            http,
-        }
+        let http = reqwest::Client::builder().redirect(Policy::none()).build().expect("a client");
+        Self { base: scene.simulator.url(), http }
     }
 
     fn address(&self, more: &str) -> String {
@@ -42,26 +36,15 @@ impl Visitor {
     }
 
     async fn sent_to(&self, more: &str) -> String {
-        let answer = self
-            .http
-            .get(self.address(more))
-            .send()
-            .await
-            .expect("an answer");
+        let answer = self.http.get(self.address(more)).send().await.expect("an answer");
         assert_eq!(answer.status(), 302);
-        answer.headers()["location"]
-            .to_str()
-            .expect("text")
-            .to_owned()
+        answer.headers()["location"].to_str().expect("text").to_owned()
     }
 
     async fn code(&self) -> String {
         let place = self.sent_to(&format!("&as={}", ids::ADA)).await;
-        let (code, state) = place
-            .strip_prefix(&format!("{RETURN}?code="))
-            .expect("a code")
-            .split_once('&')
-            .expect("a state");
+        let (code, state) =
+            place.strip_prefix(&format!("{RETURN}?code=")).expect("a code").split_once('&').expect("a state");
         assert_eq!(state, "state=s%26t");
         code.to_owned()
     }
@@ -69,12 +52,7 @@ impl Visitor {
     async fn token(&self, fields: &[(&str, &str)]) -> (u16, Value) {
         let id = ids::BOT.to_string();
         let request = self.http.post(format!("{}/api/oauth2/token", self.base));
-        let answer = request
-            .basic_auth(id, Some("demo-client-secret"))
-            .form(fields)
-            .send()
-            .await
-            .expect("an answer");
+        let answer = request.basic_auth(id, Some("demo-client-secret")).form(fields).send().await.expect("an answer");
         (answer.status().as_u16(), answer.json().await.expect("JSON"))
     }
 
@@ -90,11 +68,7 @@ impl Visitor {
 
     async fn look(&self, path: &str, token: &Value) -> (u16, Value) {
         let request = self.http.get(format!("{}/api/v10{path}", self.base));
-        let answer = request
-            .bearer_auth(token.as_str().expect("a token"))
-            .send()
-            .await
-            .expect("an answer");
+        let answer = request.bearer_auth(token.as_str().expect("a token")).send().await.expect("an answer");
         (answer.status().as_u16(), answer.json().await.expect("JSON"))
     }
 }
@@ -106,28 +80,10 @@ async fn a_person_signs_in_once_with_each_code() {
     let code = visitor.code().await;
     let (status, tokens) = visitor.redeem(&code, VERIFIER).await;
     assert_eq!(status, 200);
-    assert_eq!(
-        visitor.look("/users/@me", &tokens["access_token"]).await.1["username"],
-        "ada"
-    );
-    assert_eq!(
-        visitor
-            .look("/users/@me/guilds", &tokens["access_token"])
-            .await
-            .1[0]["name"],
-        "Tavern"
-    );
-    assert_eq!(
-        visitor.redeem(&code, VERIFIER).await.1["error"],
-        "invalid_grant"
-    );
-    assert_eq!(
-        visitor
-            .look("/gateway/bot", &tokens["access_token"])
-            .await
-            .0,
-        401
-    );
+    assert_eq!(visitor.look("/users/@me", &tokens["access_token"]).await.1["username"], "ada");
+    assert_eq!(visitor.look("/users/@me/guilds", &tokens["access_token"]).await.1[0]["name"], "Tavern");
+    assert_eq!(visitor.redeem(&code, VERIFIER).await.1["error"], "invalid_grant");
+    assert_eq!(visitor.look("/gateway/bot", &tokens["access_token"]).await.0, 401);
 }
 
 #[tokio::test]
@@ -135,10 +91,7 @@ async fn a_code_is_worthless_without_its_verifier() {
     let scene = Scene::new().await;
     let visitor = Visitor::of(&scene);
     let code = visitor.code().await;
-    assert_eq!(
-        visitor.redeem(&code, "another verifier").await,
-        (400, serde_json::json!({ "error": "invalid_grant" }))
-    );
+    assert_eq!(visitor.redeem(&code, "another verifier").await, (400, serde_json::json!({ "error": "invalid_grant" })));
 }
 
 #[tokio::test]
@@ -150,51 +103,21 @@ async fn refreshing_rotates_and_revoking_ends_the_whole_authorization() {
     let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
     let (status, second) = visitor.token(&fields).await;
     assert_eq!(status, 200);
-    assert_eq!(
-        visitor.token(&fields).await.0,
-        400,
-        "a refresh token works once"
-    );
+    assert_eq!(visitor.token(&fields).await.0, 400, "a refresh token works once");
 
     let id = ids::BOT.to_string();
-    let request = visitor
-        .http
-        .post(format!("{}/api/oauth2/token/revoke", visitor.base));
+    let request = visitor.http.post(format!("{}/api/oauth2/token/revoke", visitor.base));
     let form = [("token", second["refresh_token"].as_str().expect("a token"))];
-    let answer = request
-        .basic_auth(id, Some("demo-client-secret"))
-        .form(&form)
-        .send()
-        .await
-        .expect("an answer");
+    let answer = request.basic_auth(id, Some("demo-client-secret")).form(&form).send().await.expect("an answer");
     assert_eq!(answer.status(), 200);
-    assert_eq!(
-        visitor.look("/users/@me", &second["access_token"]).await.0,
-        401
-    );
+    assert_eq!(visitor.look("/users/@me", &second["access_token"]).await.0, 401);
 }
 
 #[tokio::test]
 async fn a_person_may_refuse_or_choose_who_they_are() {
     let scene = Scene::new().await;
     let visitor = Visitor::of(&scene);
-    assert!(
-        visitor
-            .sent_to("&deny=1")
-            .await
-            .starts_with(&format!("{RETURN}?error=access_denied"))
-    );
-    let page = visitor
-        .http
-        .get(visitor.address(""))
-        .send()
-        .await
-        .expect("a page")
-        .text()
-        .await
-        .expect("text");
-    assert!(
-        page.contains(&format!("&amp;as={}\">eve</a>", ids::EVE)),
-        "{page}"
-    );
+    assert!(visitor.sent_to("&deny=1").await.starts_with(&format!("{RETURN}?error=access_denied")));
+    let page = visitor.http.get(visitor.address("")).send().await.expect("a page").text().await.expect("text");
+    assert!(page.contains(&format!("&amp;as={}\">eve</a>", ids::EVE)), "{page}");
 }
