@@ -6,7 +6,8 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
-use shared::store::idempotency::{self, Answer, Request};
+use shared::store::idempotency::{self, Answer, Request, Turn};
+use uuid::Uuid;
 
 use crate::Api;
 use crate::problem::Problem;
@@ -71,21 +72,24 @@ impl IntoResponse for Done {
 }
 
 impl Once {
-    /// Does the work, unless a request with this key did it before.
-    pub(crate) async fn run(
+    /// Does the work, unless a request with this key did it before. What the work makes gets the id that it is given.
+    pub(crate) async fn run<F>(
         self,
         api: &Api,
         caller: &Caller,
         body: [u8; 32],
-        work: impl Future<Output = Result<Done, Problem>>,
-    ) -> Result<Response, Problem> {
-        let Some(key) = self.key else { return Ok(work.await?.into_response()) };
+        work: impl FnOnce(Uuid) -> F,
+    ) -> Result<Response, Problem>
+    where
+        F: Future<Output = Result<Done, Problem>>,
+    {
+        let Some(key) = self.key else { return Ok(work(Uuid::now_v7()).await?.into_response()) };
         let request = Request { principal: caller.user, key, method_path: self.method_path, body };
-        let before = idempotency::begin(&mut api.sql().await?, &request, api.app.clock.now()).await?;
-        if let Some(answer) = before {
-            return Ok(replay(answer));
-        }
-        let result = work.await;
+        let id = match idempotency::begin(&mut api.sql().await?, &request, api.app.clock.now()).await? {
+            Turn::Work(id) => id,
+            Turn::Replay(answer) => return Ok(replay(answer)),
+        };
+        let result = work(id).await;
         let kept = match &result {
             Ok(done) => Some(Answer { status: done.status.as_u16(), body: done.body.clone() }),
             Err(problem) if problem.is_final() => {

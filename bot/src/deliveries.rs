@@ -156,13 +156,13 @@ impl Sender {
     }
 
     async fn search(&self, turn: &Claimed, channel: DiscordChannel) -> std::result::Result<Found, Failure> {
-        let marker = letter::marker(mark(turn));
+        let marker = letter::marker(&turn.nonce);
         let place = (Place::Direct, channel);
         history::find(&self.bot.discord, place, turn.first_attempt_at, |message| has_marker(message, &marker)).await
     }
 
     async fn post(&self, turn: &Claimed, channel: DiscordChannel, letter: &Letter, lease: &Lease) -> End {
-        let mut body = letter::render(letter, mark(turn));
+        let mut body = letter::render(letter, &turn.nonce);
         body["nonce"] = json!(turn.nonce);
         body["enforce_nonce"] = json!(true);
         let Some(deadline) = lease.call() else { return End::Released };
@@ -218,12 +218,6 @@ fn content(turn: &Claimed, now: chrono::DateTime<chrono::Utc>, frontend: Option<
     let facts: Facts = serde_json::from_value(turn.payload.clone()).ok()?;
     let due_at = now - turn.lateness;
     Some(Letter::of(notice, &facts, boards::page(frontend, facts.game), notice.late_mark(due_at, now)))
-}
-
-/// What tells a message from every other of ours: the end of its nonce. The beginning is the time, which all letters
-/// of one moment share.
-fn mark(turn: &Claimed) -> &str {
-    turn.nonce.get(turn.nonce.len().saturating_sub(8)..).unwrap_or(&turn.nonce)
 }
 
 fn has_marker(message: &Value, marker: &str) -> bool {

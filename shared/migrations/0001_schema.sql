@@ -298,6 +298,7 @@ create table idempotency_keys (
   guild_id uuid,
   method_path text not null,
   body_sha256 bytea not null,
+  work_id uuid not null,                                                      -- the id of what the request makes, in every try
   state text not null check (state in ('running', 'done')),
   status int,
   response bytea,

@@ -12,6 +12,7 @@ async fn dies(world: &World, service: Service) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one session, step by step")]
 async fn the_session_completes_although_each_service_is_killed_once() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;

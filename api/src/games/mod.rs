@@ -49,15 +49,15 @@ pub(crate) async fn create(
     once: Once,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let work = async {
-        let created = created(&api, &caller, read::create(&fields)).await;
+    let work = async |id| {
+        let created = created(&api, &caller, GameId(id), read::create(&fields)).await;
         let game = created.map_err(|problem| problem.with_form(fields.echo()))?;
         Done::with(StatusCode::CREATED, &game)
     };
     once.run(&api, &caller, fields.digest(), work).await
 }
 
-async fn created(api: &Api, caller: &Caller, sent: Create) -> Result<GameResponse, Problem> {
+async fn created(api: &Api, caller: &Caller, id: GameId, sent: Create) -> Result<GameResponse, Problem> {
     let Some(template) = sent.template else { return Err(Refusal::Invalid(sent.errors).into()) };
     let template = templates::by_id(&mut api.sql().await?, template).await?.ok_or(Refusal::NotFound)?;
     let (access, _) = Access::to_guild(api, caller, template.guild).await?;
@@ -67,7 +67,7 @@ async fn created(api: &Api, caller: &Caller, sent: Create) -> Result<GameRespons
     }
     let typed = sent.form.starters.clone().unwrap_or_default();
     let starters = mentions::starters(api, &access, &template, &typed).await?;
-    let game = actions::create(&api.app, template.id, sent.form, starters, &access.actor()).await?;
+    let game = actions::create(&api.app, id, template.id, sent.form, starters, &access.actor()).await?;
     note("gamesched.game.id", game.to_string());
     shown(api, &access, game).await
 }
@@ -175,7 +175,7 @@ pub(crate) async fn join(
     Id(id): Id<GameId>,
     once: Once,
 ) -> Result<Response, Problem> {
-    let work = async {
+    let work = async |_| {
         let access = Access::to_game(&api, &caller, id).await?;
         let seat = actions::join(&api.app, id, &access.actor()).await?;
         let people = people::by_id(&mut api.sql().await?, &[caller.user]).await?;
@@ -194,7 +194,7 @@ pub(crate) async fn leave(
     Id(id): Id<GameId>,
     once: Once,
 ) -> Result<Response, Problem> {
-    let work = async {
+    let work = async |_| {
         let access = Access::to_game(&api, &caller, id).await?;
         actions::leave(&api.app, id, &access.actor()).await?;
         Ok(Done::empty())

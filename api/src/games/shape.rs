@@ -90,6 +90,7 @@ pub(crate) struct GameList {
 }
 
 /// The game as one caller sees it.
+#[expect(clippy::too_many_lines, reason = "one line a field")]
 pub(super) fn game(view: &GameView, access: &Access, words: &Words, now: DateTime<Utc>) -> GameResponse {
     let game = &view.game;
     let roster = view.roster();

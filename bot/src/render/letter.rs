@@ -102,10 +102,12 @@ fn role(facts: &Facts) -> Option<Role> {
     }
 }
 
-/// How the sender finds a message again whose answer was lost: the footer, from the nonce.
+/// How the sender finds a message again whose answer was lost: the footer, from the end of the nonce. Its beginning is
+/// the time, which all letters of one moment share.
 #[must_use]
 pub fn marker(nonce: &str) -> String {
-    format!("· {}", nonce.chars().take(8).collect::<String>())
+    let skipped = nonce.chars().count().saturating_sub(8);
+    format!("· {}", nonce.chars().skip(skipped).collect::<String>())
 }
 
 /// The body of the message; `nonce` only marks it, sending it along is the sender's.

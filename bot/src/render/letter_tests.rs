@@ -96,9 +96,9 @@ fn no_28_a_direct_message_pings_nobody() {
 }
 
 #[test]
-fn the_footer_marks_the_message_with_eight_characters_of_the_nonce() {
+fn the_footer_marks_the_message_with_the_last_eight_characters_of_the_nonce() {
     let body = render(&letter(Notice::Left, SEATED), "d0123456789abcdef");
-    assert_eq!(body["embeds"][0]["footer"]["text"], "· d0123456");
+    assert_eq!(body["embeds"][0]["footer"]["text"], "· 89abcdef");
 }
 
 #[test]

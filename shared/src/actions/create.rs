@@ -1,7 +1,7 @@
 //! Creating a game.
 
 use serde_json::json;
-use tracing::{Span, instrument};
+use tracing::instrument;
 
 use crate::app::{Actor, App};
 use crate::domain::form::{Form, Template};
@@ -14,12 +14,20 @@ use crate::error::{Refusal, Result};
 use crate::events::{Event, GameChange};
 use crate::store::{Sql, announcements, audit, games, guilds, outbox, rosters, schedule as due, templates};
 
-/// Creates a game from a template (LI-07, LI-22).
+/// Creates a game from a template (LI-07, LI-22). A game that has this id already is the one that an earlier try made:
+/// nothing is made twice.
 ///
 /// # Errors
 /// Refuses a form that does not hold, naming every field, and a template that the caller may not host with.
-#[instrument(skip_all, fields(gamesched.game.id))]
-pub async fn create(app: &App, template: TemplateId, form: Form, starters: Vec<Who>, actor: &Actor) -> Result<GameId> {
+#[instrument(skip_all, fields(gamesched.game.id = %id))]
+pub async fn create(
+    app: &App,
+    id: GameId,
+    template: TemplateId,
+    form: Form,
+    starters: Vec<Who>,
+    actor: &Actor,
+) -> Result<GameId> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let host = actor.user(&mut tx, app.clock).await?;
@@ -29,10 +37,12 @@ pub async fn create(app: &App, template: TemplateId, form: Form, starters: Vec<W
         return Err(Refusal::Forbidden { need: "host games with this template" }.into());
     }
     let draft = form.against(&template, now).map_err(Refusal::Invalid)?;
-    let game = draft.game(GameId::new(), &template, host, now);
-    Span::current().record("gamesched.game.id", game.id.to_string());
+    let game = draft.game(id, &template, host, now);
 
-    games::add(&mut tx, &game).await?;
+    if !games::add(&mut tx, &game).await? {
+        tx.rollback().await?;
+        return Ok(id);
+    }
     let mut roster = Roster::new(game.signup_method, game.max_players, Vec::new());
     let rows = roster.seed_starters(starters, now);
     if !rows.is_empty() {

@@ -11,7 +11,7 @@ use crate::domain::game::Game;
 use crate::domain::ids::GameId;
 use crate::error::{Refusal, Result};
 use crate::events::{Event, GameChange};
-use crate::store::{Sql, announcements, audit, games, outbox, rosters, schedule as due};
+use crate::store::{Sql, announcements, audit, games, outbox, rosters, schedule as due, templates};
 
 /// Changes a game (LI-25 to LI-29). Whether anything changed: a form that is sent again changes nothing (LI-26).
 ///
@@ -31,6 +31,8 @@ pub async fn update(app: &App, game: GameId, edit: Edit, actor: &Actor) -> Resul
         return Ok(false);
     };
 
+    must_allow(&mut tx, &before, &after).await?;
+
     games::save(&mut tx, &after, now).await?;
     rearm(&mut tx, app, &before, &after).await?;
     announcements::want(&mut tx, game).await?;
@@ -45,6 +47,20 @@ pub async fn update(app: &App, game: GameId, edit: Edit, actor: &Actor) -> Resul
     app.notifier.due_soon("scheduled_notifications");
     app.notifier.due_soon("scheduled_transitions");
     Ok(true)
+}
+
+/// The template, while there is one, says which methods its games may have (TE-08).
+async fn must_allow(sql: &mut Sql, before: &Game, after: &Game) -> Result<()> {
+    let Some(template) = after.template.filter(|_| before.signup_method != after.signup_method) else { return Ok(()) };
+    match templates::by_id(sql, template).await? {
+        Some(template) if !template.allows(after.signup_method) => Err(Refusal::field(
+            "signup_method",
+            "method_not_allowed",
+            "The template of this game does not allow this signup method.",
+        )
+        .into()),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A moved start, run time, offset or posting time moves what is due (LI-37).

@@ -76,8 +76,10 @@ impl Door {
         self.run("DEL", None, Box::pin(self.within(SOON).del(key))).await.map_err(Away::from)
     }
 
-    /// Whether the server answers; not told.
+    /// Whether the server answers, once connected; not told.
     pub(super) async fn ping(&self) -> Result<(), Away> {
+        let connected = tokio::time::timeout(PATIENT, self.client.wait_for_connect()).await;
+        connected.map_err(|_| Away("connect"))?.map_err(|_| Away("connect"))?;
         Box::pin(self.within(SOON).ping::<()>(None)).await.map_err(|_| Away("ping"))
     }
 

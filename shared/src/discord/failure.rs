@@ -97,6 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "it is the table")]
     fn every_answer_of_the_table_has_its_class() {
         let table: [(&[(u16, u64)], Class); 7] = [
             (&[(429, 0)], Class::Wait),

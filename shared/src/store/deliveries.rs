@@ -173,6 +173,7 @@ pub async fn bear(sql: &mut Sql, new: &[NewDelivery]) -> sqlx::Result<Vec<Delive
 ///
 /// # Errors
 /// When the database is away.
+#[expect(clippy::too_many_lines, reason = "one statement and its columns")]
 pub async fn claim(sql: &mut Sql, id: DeliveryId, owner: &str) -> sqlx::Result<Option<Claimed>> {
     let row = sqlx::query!(
         r#"/* UPDATE deliveries */ update deliveries set

@@ -145,19 +145,20 @@ pub async fn guild_of(sql: &mut Sql, game: GameId) -> Result<Option<(GuildId, Di
     Ok(Some((GuildId(row.id), snowflake(row.discord_id)?, managers)))
 }
 
-/// Stores a new game.
+/// Stores a new game. Whether it is new: one with this id may be there.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn add(sql: &mut Sql, game: &Game) -> Result<()> {
-    sqlx::query!(
+pub async fn add(sql: &mut Sql, game: &Game) -> Result<bool> {
+    let added = sqlx::query!(
         "/* INSERT games */ insert into games (id, guild_id, channel_id, template_id, host_id, title, description,
            location, signup_instructions, scheduled_at, expected_duration_minutes, max_players, min_players,
            reminder_minutes, signup_method, status, post_at, remind_host_rewards, archive_channel_id,
            archive_delay_seconds, notify_role_ids, allowed_player_role_ids, signup_priority_role_ids,
            created_at, updated_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-           $23, $24, $24)",
+           $23, $24, $24)
+         on conflict (id) do nothing",
         game.id.0,
         game.guild.0,
         game.channel.0,
@@ -185,7 +186,7 @@ pub async fn add(sql: &mut Sql, game: &Game) -> Result<()> {
     )
     .execute(&mut *sql)
     .await?;
-    Ok(())
+    Ok(added.rows_affected() == 1)
 }
 
 /// Stores what an edit, a transition or a cancellation changed, as the next version.
@@ -248,6 +249,7 @@ pub async fn view(sql: &mut Sql, game: GameId) -> Result<Option<GameView>> {
 ///
 /// # Errors
 /// When the database is away.
+#[expect(clippy::too_many_lines, reason = "one statement and its columns")]
 pub async fn views(sql: &mut Sql, games: &[GameId]) -> Result<Vec<GameView>> {
     let ids: Vec<Uuid> = games.iter().map(|game| game.0).collect();
     let rows = sqlx::query!(

@@ -1,6 +1,7 @@
 //! Idempotency keys: a repeated request gets the first one's answer (RX-01, RX-02).
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use super::Sql;
 use crate::domain::ids::UserId;
@@ -33,21 +34,32 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Claims a key. `None`: this request is the first and runs now; otherwise the answer of the first.
+/// What to do with a request.
+#[derive(Clone, Debug)]
+pub enum Turn {
+    /// Do the work. What it makes gets this id: a try that died after its commit and the next one make the same thing.
+    Work(Uuid),
+    /// It was done: give this answer again.
+    Replay(Answer),
+}
+
+/// Claims a key.
 ///
 /// # Errors
 /// Refuses a key that came with another request, or whose first request still runs.
-pub async fn begin(sql: &mut Sql, request: &Request, now: DateTime<Utc>) -> Result<Option<Answer>> {
-    let claimed = sqlx::query!(
+pub async fn begin(sql: &mut Sql, request: &Request, now: DateTime<Utc>) -> Result<Turn> {
+    let claimed = sqlx::query_scalar!(
         "/* INSERT idempotency_keys */ insert into idempotency_keys as k
-           (principal, key, method_path, body_sha256, state, locked_until, created_at)
-         values ($1, $2, $3, $4, 'running', $6, $5)
+           (principal, key, method_path, body_sha256, state, locked_until, created_at, work_id)
+         values ($1, $2, $3, $4, 'running', $6, $5, $8)
          on conflict (principal, key) do update set
            method_path = excluded.method_path, body_sha256 = excluded.body_sha256, state = 'running', status = null,
-           response = null, locked_until = excluded.locked_until, created_at = excluded.created_at
+           response = null, locked_until = excluded.locked_until, created_at = excluded.created_at,
+           work_id = case when k.created_at <= $7 then excluded.work_id else k.work_id end
          where k.created_at <= $7
            or (k.state = 'running' and k.locked_until <= $5
-               and k.method_path = excluded.method_path and k.body_sha256 = excluded.body_sha256)",
+               and k.method_path = excluded.method_path and k.body_sha256 = excluded.body_sha256)
+         returning work_id",
         request.principal.to_string(),
         request.key,
         request.method_path,
@@ -55,13 +67,14 @@ pub async fn begin(sql: &mut Sql, request: &Request, now: DateTime<Utc>) -> Resu
         now,
         now + RUNNING,
         now - KEPT,
+        Uuid::now_v7(),
     )
-    .execute(&mut *sql)
+    .fetch_optional(&mut *sql)
     .await?;
-    if claimed.rows_affected() == 1 {
-        return Ok(None);
+    match claimed {
+        Some(work) => Ok(Turn::Work(work)),
+        None => first(sql, request).await.map(Turn::Replay),
     }
-    first(sql, request).await.map(Some)
 }
 
 async fn first(sql: &mut Sql, request: &Request) -> Result<Answer> {

@@ -123,7 +123,8 @@ fn told(meta: &Metadata<'_>, ours: Level) -> bool {
     let limit = match root {
         "shared" | "api" | "bot" | "notification_daemon" | "status_daemon" => ours.filter(),
         "twilight_http" | "twilight_http_ratelimiting" => LevelFilter::ERROR,
-        "sqlx" => LevelFilter::OFF,
+        // Statements are spans; of the broker the relay and the consumers tell, without the messages' content.
+        "sqlx" | "lapin" => LevelFilter::OFF,
         _ => LevelFilter::WARN,
     };
     meta.is_event() && *meta.level() <= limit

@@ -57,19 +57,24 @@ pub async fn run(options: &Options) -> Result<ExitCode> {
     for service in Service::ALL {
         world.stop(service).await;
     }
+    Ok(verdict(&world, played, failed))
+}
+
+/// The last line, and what the exit code says.
+fn verdict(world: &World, played: Result<()>, failed: usize) -> ExitCode {
     match (played, failed) {
         (Ok(()), 0) => {
             say("every step was observed");
-            Ok(ExitCode::SUCCESS)
+            ExitCode::SUCCESS
         }
         (Ok(()), failed) => {
             say(&format!("{failed} steps were not observed as expected"));
-            Ok(ExitCode::FAILURE)
+            ExitCode::FAILURE
         }
         (Err(fault), _) => {
             say(&format!("the session could not go on: {fault:#}"));
             println!("{}", world.all_lines());
-            Ok(ExitCode::FAILURE)
+            ExitCode::FAILURE
         }
     }
 }

@@ -96,6 +96,7 @@ impl World {
     }
 
     /// Changes of members, channels and roles.
+    #[expect(clippy::too_many_lines, reason = "one arm a change")]
     fn apply_within(&mut self, change: Change) -> Result<(), String> {
         match change {
             Change::AddMember { guild, user, nick, roles } => {
