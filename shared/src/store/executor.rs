@@ -60,8 +60,10 @@ impl Db {
     /// As `connection`, and when the server refuses.
     pub async fn begin(&self) -> Result<Tx, Error> {
         let mut sql = self.connection().await?;
-        (&mut sql).execute("/* BEGIN */ begin").await?;
+        // Before it is sent: a caller that goes away meanwhile must not put an open transaction back into the pool.
+        // Where none was begun, the rollback is a notice of the server and nothing else.
         sql.open = true;
+        (&mut sql).execute("/* BEGIN */ begin").await?;
         Ok(Tx(sql))
     }
 }
