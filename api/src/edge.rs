@@ -24,7 +24,7 @@ const ROOM: usize = 512;
 /// A request has this long (L-41).
 const TIME: Duration = Duration::from_secs(10);
 
-/// On every answer, unless it has its own (reliability.md 13.9).
+/// On every answer, unless it has its own: a browser keeps, frames, guesses and shares nothing of it.
 const HEADERS: [(HeaderName, &str); 9] = [
     (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),

@@ -95,7 +95,7 @@ impl Problem {
         problem
     }
 
-    /// Names that could not be told apart (section 9 of the contract).
+    /// Names that could not be told apart (RO-17).
     pub(crate) fn mentions(mentions: Mentions) -> Self {
         let sentence = "Some of the names could not be found.";
         let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_mentions", sentence);
@@ -159,7 +159,7 @@ impl Problem {
 }
 
 impl Parts {
-    /// A string, since the client shows it as it is; only the report on names is an object (section 9).
+    /// A string, since the client shows it as it is; only the report on names is an object.
     fn detail(&self) -> Value {
         match &self.mentions {
             None => self.sentence.as_str().into(),

@@ -18,7 +18,7 @@ use crate::config::{Command, Settings};
 use crate::router::router;
 use crate::serve::serve;
 
-/// Connections to the database of one process (reliability.md 9.3).
+/// Connections to the database of one process.
 const CONNECTIONS: u32 = 16;
 
 /// Runs until the process stops, or until what was asked for is done.

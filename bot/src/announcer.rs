@@ -1,4 +1,4 @@
-//! Announcements converge: whatever happened to a game, Discord shows its newest state (reliability.md 5.2).
+//! Announcements converge: whatever happened to a game, Discord shows its newest state (DI-36).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Direct messages, each at most once: steps S1 to S7 of reliability.md 5.1.
+//! Direct messages, each at most once (SE-01 to SE-07).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -115,7 +115,7 @@ impl Sender {
         }
     }
 
-    /// S2 to S5: what became of the message.
+    /// SE-02 to SE-05: what became of the message.
     async fn decide(&self, turn: &Claimed, lease: &Lease) -> End {
         let over = expired(turn);
         let known = turn.unknowns == 0;

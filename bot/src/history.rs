@@ -1,4 +1,4 @@
-//! Proof from a channel's history: whether a message of ours, whose answer was lost, is there (step S3).
+//! Proof from a channel's history: whether a message of ours, whose answer was lost, is there (SE-03).
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;

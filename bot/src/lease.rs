@@ -1,4 +1,4 @@
-//! A turn is ours for 20 s; a call that could outlive it is not begun (step S4).
+//! A turn is ours for 20 s; a call that could outlive it is not begun (SE-04).
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Every sentence that a person reads in Discord, apart from refusals (DI-13, section 7).
+//! Every sentence that a person reads in Discord, apart from refusals (DI-13, NO-01 to NO-14).
 
 use chrono::{DateTime, Utc};
 use shared::domain::audience::Role;

@@ -1,4 +1,4 @@
-//! The game forms: what each part means when it is absent, empty or given (rest-contract.md 8.3 and 8.4).
+//! The game forms: what each part means when it is absent, empty or given (TE-05, GE-04).
 
 use shared::domain::form::{Edit, FieldError, Form, Patch};
 use shared::domain::game::Status;

@@ -1,4 +1,4 @@
-//! Games and participants as the contract shows them (rest-contract.md 8.1).
+//! Games and participants as the web client reads them.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! A direct message to one person (section 7).
+//! A direct message to one person (NO-01 to NO-14).
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};

@@ -29,7 +29,7 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// What a guild's managers prepared (section 5).
+/// What a guild's managers prepared (TE-02).
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the columns of templates, by their own names")]
 pub struct Template {

@@ -92,7 +92,7 @@ words! {
 
 /// A game as stored.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields of product.md's games, by their own names")]
+#[expect(missing_docs, reason = "the columns of games, by their own names")]
 pub struct Game {
     pub id: GameId,
     pub guild: GuildId,

@@ -7,7 +7,7 @@ use super::game::{Game, Status};
 /// What counts as the run time when none is set (LI-30).
 pub const UNSET_RUN_TIME_MINUTES: i32 = 60;
 
-/// A step that section 12.2 has.
+/// A step that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The game becomes the target.
@@ -16,7 +16,7 @@ pub enum Step {
     AlreadyTaken,
 }
 
-/// A step that section 12.2 does not have (LI-16).
+/// A step that does not exist (LI-16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Illegal {
     /// The present state.
@@ -58,7 +58,7 @@ impl Status {
     /// Whether a game of this state may become `target`.
     ///
     /// # Errors
-    /// When section 12.2 has no such step.
+    /// When there is no such step.
     pub fn may_become(self, target: Self) -> Result<Step, Illegal> {
         if self == target {
             Ok(Step::AlreadyTaken)

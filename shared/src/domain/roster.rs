@@ -1,4 +1,4 @@
-//! Who plays and who waits (section 6): order, seats, and the verbs that change them.
+//! Who plays and who waits: order, seats, and the verbs that change them.
 
 use std::collections::HashSet;
 

@@ -159,7 +159,7 @@ pub fn join_notice(game: &Game, now: DateTime<Utc>) -> DueNotice {
 }
 
 impl Notice {
-    /// How long it is kept, by the last column of section 7.
+    /// How long it is kept (NO-01 to NO-14).
     #[must_use]
     pub const fn keep(self) -> Keep {
         match self {

@@ -1,4 +1,4 @@
-//! Announcements: the version that is wanted, the version that Discord shows, and who is at it (reliability.md 5.2).
+//! Announcements: the version that is wanted, the version that Discord shows, and who is at it (DI-36).
 
 use std::time::Duration;
 

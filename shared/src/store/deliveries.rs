@@ -1,4 +1,4 @@
-//! Deliveries: direct messages, each owed to one person at most once (reliability.md 3 and 5.1).
+//! Deliveries: direct messages, each owed to one person at most once (SE-01 to SE-07).
 
 use std::time::Duration;
 
@@ -168,7 +168,7 @@ pub async fn bear(sql: &mut Sql, new: &[NewDelivery]) -> sqlx::Result<Vec<Delive
     Ok(born.into_iter().map(DeliveryId).collect())
 }
 
-/// Step S1: takes the turn, unless the delivery has ended, waits for its time, or someone is at it. A last owner that
+/// SE-01: takes the turn, unless the delivery has ended, waits for its time, or someone is at it. A last owner that
 /// died in flight makes the outcome unknown; a repeated message cannot cut a back-off or a 429 short.
 ///
 /// # Errors
@@ -255,7 +255,7 @@ impl From<End> for Written {
     }
 }
 
-/// Step S6: writes how the turn ended. The time since it was due, or none when a newer turn has the row.
+/// SE-06: writes how the turn ended. The time since it was due, or none when a newer turn has the row.
 ///
 /// # Errors
 /// When the database is away.

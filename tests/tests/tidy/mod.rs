@@ -5,4 +5,5 @@ mod files;
 mod layers;
 mod manifests;
 mod project;
+mod rules;
 mod words;

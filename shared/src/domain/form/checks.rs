@@ -1,4 +1,4 @@
-//! The bounds of every field, shared by create and edit (GE-05, section 10).
+//! The bounds of every field, shared by create and edit (GE-05).
 
 use chrono::{DateTime, Utc};
 
