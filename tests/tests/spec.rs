@@ -4,6 +4,7 @@ mod joins;
 mod kills;
 mod refusals;
 mod services;
+mod signals;
 mod store;
 mod stories;
 mod tidy;
