@@ -104,6 +104,17 @@ async fn only_the_client_may_read_answers_across_origins() {
 }
 
 #[tokio::test]
+async fn the_client_may_read_what_is_refused_before_any_route_is_reached() {
+    let request = Request::post("/api/v1/games").header(header::COOKIE, "session_token=t");
+    let request = request.header(header::ORIGIN, "https://play.example").header("sec-fetch-site", "cross-site");
+    let answer = ask(request, "title=x").await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (StatusCode::FORBIDDEN, Some("cross_site")));
+    assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://play.example");
+    assert_eq!(answer.headers[header::ACCESS_CONTROL_EXPOSE_HEADERS], "etag,retry-after,idempotency-replayed");
+    assert_eq!(answer.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+}
+
+#[tokio::test]
 async fn a_foreign_address_to_return_to_is_refused_before_anything_is_stored() {
     let answer = get("/api/v1/auth/login?redirect_uri=https://evil.example/").await;
     assert_eq!(answer.status, 422);
