@@ -203,3 +203,18 @@ async fn rx_12_the_contract_names_every_route() {
     ];
     assert_eq!(routes, expected);
 }
+
+#[tokio::test]
+async fn rx_12_whatever_the_contract_refers_to_is_in_it() {
+    let answer = get("/openapi.json").await;
+    let contract = answer.json();
+    for (_, rest) in
+        answer.text.match_indices("#/components/schemas/").map(|(at, mark)| answer.text.split_at(at + mark.len()))
+    {
+        let name = rest.split('"').next().unwrap();
+        assert!(contract["components"]["schemas"][name].is_object(), "{name}");
+    }
+    let asked = contract["paths"]["/api/v1/games"]["get"]["parameters"].as_array().unwrap();
+    let role = asked.iter().find(|parameter| parameter["name"] == "role").unwrap();
+    assert!(role.to_string().contains(r#"["host","participant"]"#), "no other Role took its name: {role}");
+}
