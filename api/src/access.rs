@@ -2,9 +2,10 @@
 
 use shared::app::{Actor, Person};
 use shared::cache::projection::MemberView;
+use shared::domain::form::Template;
 use shared::domain::game::Face;
 use shared::domain::ids::{DiscordGuild, DiscordRole, GameId, GuildId};
-use shared::domain::permission::{Member, may_join};
+use shared::domain::permission::{Member, may_host, may_join};
 use shared::error::Refusal;
 use shared::store::games::{self, GameView};
 use shared::store::guilds::{self, Guild};
@@ -29,29 +30,29 @@ impl Access {
     pub(crate) async fn to_guild(api: &Api, caller: &Caller, guild: GuildId) -> Result<(Self, Guild), Problem> {
         let guild = guilds::by_id(&mut api.sql().await?, guild).await?.ok_or(Refusal::NotFound)?;
         let access = Self::evaluate(api, caller, (guild.id, guild.discord), &guild.manager_roles).await?;
-        Ok((access, guild))
+        Ok((access.ok_or(Refusal::NotFound)?, guild))
     }
 
     /// To the guild of a game: the right is taken from the game's own guild (PE-07).
     pub(crate) async fn to_game(api: &Api, caller: &Caller, game: GameId) -> Result<Self, Problem> {
         let found = games::guild_of(&mut api.sql().await?, game).await?;
         let (guild, discord, managers) = found.ok_or(Refusal::NotFound)?;
-        Self::evaluate(api, caller, (guild, discord), &managers).await
+        Ok(Self::evaluate(api, caller, (guild, discord), &managers).await?.ok_or(Refusal::NotFound)?)
     }
 
-    /// Asks the projection afresh (PE-08).
+    /// Asks the projection afresh (PE-08); `None` for who is no member.
     pub(crate) async fn evaluate(
         api: &Api,
         caller: &Caller,
         (guild, discord): (GuildId, DiscordGuild),
         manager_roles: &[DiscordRole],
-    ) -> Result<Self, Problem> {
+    ) -> Result<Option<Self>, Problem> {
         note("gamesched.guild.id", discord.to_string());
-        let standing = api.projection.standing(discord, caller.discord).await?.ok_or(Refusal::NotFound)?;
+        let Some(standing) = api.projection.standing(discord, caller.discord).await? else { return Ok(None) };
         let roles = standing.member.roles.clone();
         let member = Member::new(caller.user, discord, roles, standing.permissions, standing.owner);
         let manager = member.is_manager(manager_roles);
-        Ok(Self { guild, discord, member, view: standing.member, manager })
+        Ok(Some(Self { guild, discord, member, view: standing.member, manager }))
     }
 
     /// The caller as actions know them.
@@ -63,6 +64,14 @@ impl Access {
     /// Managers only (PE-20).
     pub(crate) fn must_manage(&self) -> Result<(), Refusal> {
         if self.manager { Ok(()) } else { Err(Refusal::Forbidden { need: "manage this server" }) }
+    }
+
+    /// Whoever may host games with a template (PE-05, PE-15).
+    pub(crate) fn must_host(&self, template: &Template) -> Result<(), Refusal> {
+        if may_host(&template.host_roles, self.member.roles(), self.manager) {
+            return Ok(());
+        }
+        Err(Refusal::Forbidden { need: "host games with this template" })
     }
 
     /// Whether the caller runs a game (PE-17).

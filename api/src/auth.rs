@@ -133,13 +133,8 @@ pub(crate) async fn callback(
     let tokens = api.oauth.exchange(code, &verifier, &redirect).await.map_err(refused)?;
     let me = api.oauth.me(&tokens.access).await.map_err(refused)?;
     let token = open(&api, &headers, &jar, &tokens, me).await?;
-    let secure = api.web.cookie_secure;
-    let jar = jar.add(cookie(BROWSER, String::new(), TimeDelta::zero(), secure)).add(cookie(
-        COOKIE,
-        token,
-        session::lasts(),
-        secure,
-    ));
+    // The browser's cookie stays until it ends by itself: another tab may be signing in with it, and a state works once.
+    let jar = jar.add(cookie(COOKIE, token, session::lasts(), api.web.cookie_secure));
     Ok((jar, Json(Opened { success: true, message: "You are signed in." })))
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::config::Web;
+use crate::once::REPLAYED;
 use crate::problem::Problem;
 use crate::session;
 
@@ -57,7 +58,7 @@ impl Edge {
             .allow_credentials(true)
             .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
             .allow_headers(AllowHeaders::mirror_request())
-            .expose_headers([header::ETAG, header::RETRY_AFTER])
+            .expose_headers([header::ETAG, header::RETRY_AFTER, REPLAYED])
             .max_age(Duration::from_secs(600))
     }
 
@@ -84,17 +85,21 @@ impl Edge {
     }
 }
 
+/// Puts the headers on every answer, whoever gives it.
+pub(crate) async fn careful(State(edge): State<Edge>, request: Request, next: Next) -> Response {
+    edge.finish(next.run(request).await)
+}
+
 /// Carries a request through, within its bounds.
 pub(crate) async fn edge(State(edge): State<Edge>, request: Request, next: Next) -> Response {
-    let response = if edge.is_foreign(request.method(), request.headers()) {
+    if edge.is_foreign(request.method(), request.headers()) {
         Problem::from(Refusal::CrossSite).into_response()
     } else {
         match edge.room.try_acquire() {
             Ok(_place) => bounded(request, next).await,
             Err(_) => Problem::from(Refusal::TryLater { seconds: 1 }).into_response(),
         }
-    };
-    edge.finish(response)
+    }
 }
 
 async fn bounded(request: Request, next: Next) -> Response {

@@ -50,7 +50,7 @@ pub(crate) struct ChannelEntry {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Role {
+pub(crate) struct RoleEntry {
     id: String,
     name: String,
     color: u32,
@@ -129,18 +129,18 @@ pub(crate) async fn channels(
 
 /// A server's roles, by name, without those that belong to bots.
 #[utoipa::path(get, path = "/guilds/{id}/roles", params(("id" = Uuid, Path)),
-    responses((status = 200, description = "The roles.", body = Vec<Role>)))]
+    responses((status = 200, description = "The roles.", body = Vec<RoleEntry>)))]
 pub(crate) async fn roles(
     State(api): State<Api>,
     caller: Caller,
     Id(id): Id<GuildId>,
-) -> Result<Json<Vec<Role>>, Problem> {
+) -> Result<Json<Vec<RoleEntry>>, Problem> {
     let (access, _) = Access::to_guild(&api, &caller, id).await?;
     let roles = api.projection.roles(access.discord).await?;
-    let mut roles: Vec<Role> = roles
+    let mut roles: Vec<RoleEntry> = roles
         .into_iter()
         .filter(|role| !role.managed)
-        .map(|role| Role {
+        .map(|role| RoleEntry {
             id: role.id.to_string(),
             name: if role.name.starts_with('@') { role.name } else { format!("@{}", role.name) },
             color: role.color,

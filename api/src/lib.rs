@@ -13,6 +13,7 @@ mod health;
 mod mentions;
 mod once;
 pub mod problem;
+mod room;
 pub mod router;
 pub mod run;
 pub mod seal;

@@ -7,7 +7,6 @@ use shared::domain::form::Template;
 use shared::domain::ids::DiscordUser;
 use shared::domain::permission::{Member, may_join};
 use shared::domain::roster::Who;
-use shared::domain::text;
 use shared::store::people::{self, Profile};
 
 use crate::Api;
@@ -46,19 +45,17 @@ fn entry(text: &str) -> Entry {
     }
 }
 
-/// The rows of the starters, or a report on every name that means nobody.
+/// The rows of the starters of a form that holds, or a report on every name that means nobody.
 pub(crate) async fn starters(
     api: &Api,
     access: &Access,
     template: &Template,
-    typed: &[String],
+    typed: Vec<String>,
 ) -> Result<Vec<Who>, Problem> {
-    let cleaned: Vec<String> =
-        typed.iter().map(|entry| text::clean_line(entry)).filter(|entry| !entry.is_empty()).collect();
-    let by_id = by_id(api, access, &cleaned).await?;
+    let by_id = by_id(api, access, &typed).await?;
     let mut report = Mentions::default();
-    let mut found = Vec::with_capacity(cleaned.len());
-    for typed in cleaned {
+    let mut found = Vec::with_capacity(typed.len());
+    for typed in typed {
         match meant(api, access, template, &by_id, &typed).await? {
             Meant::Member(member) => {
                 report.valid_participants.push(typed);

@@ -14,7 +14,8 @@ use crate::problem::Problem;
 use crate::session::Caller;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Tells that an answer is that of an earlier request.
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The key that came along, and what it is for.
 #[derive(Debug)]

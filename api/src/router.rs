@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::edge::{Edge, edge};
+use crate::edge::{Edge, careful, edge};
 use crate::extract::BODY;
 use crate::fields::FORM;
 use crate::problem::Problem;
@@ -36,14 +36,17 @@ pub fn router(api: Api) -> Router {
         .merge(pages)
         .fallback(async || Problem::from(Refusal::NotFound))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(edges.cors())
         .layer(from_fn_with_state(edges.clone(), edge))
+        // Around the edge: the client must be able to read a refusal too, and when to try again.
+        .layer(edges.cors())
+        .layer(from_fn_with_state(edges.clone(), careful))
         .layer(from_fn_with_state(proxies, trace))
         // Probes come all the time: no span, no metric.
         .merge(
             checked
                 .method_not_allowed_fallback(async || Problem::method_not_allowed())
-                .layer(from_fn_with_state(edges, edge)),
+                .layer(from_fn_with_state(edges.clone(), edge))
+                .layer(from_fn_with_state(edges, careful)),
         )
 }
 

@@ -17,6 +17,7 @@ use crate::Api;
 use crate::config::{Command, Settings};
 use crate::router::router;
 use crate::serve::serve;
+use crate::trace::Proxies;
 
 /// Connections to the database of one process.
 const CONNECTIONS: u32 = 16;
@@ -63,10 +64,11 @@ async fn stay(settings: Settings, process: Process, db: Db, broker: Broker) -> a
             async move { watch(&health, "redis", true, || ping(&cache), stop).await }
         }
     });
+    let proxies = Proxies::new(api.web.trusted_proxies.clone());
     let listener = service::bind("API_ADDR", address).await?;
     tracing::info!("listening on {address}");
     process.health.started();
-    serve(listener, router(api), process.stop).await;
+    serve(listener, router(api), proxies, process.stop).await;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use chrono::{DateTime, TimeDelta, Utc};
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
+use shared::cache::Copied;
 use shared::domain::ids::{DiscordUser, UserId};
 use shared::error::Refusal;
 use shared::store::sessions::{self, Hash, Session};
@@ -106,10 +107,10 @@ impl From<Kept> for Caller {
 async fn find(api: &Api, token: &Hash) -> Result<Kept, Problem> {
     let now = api.app.clock.now();
     let name = hex(token);
-    if let Ok(Some(kept)) = api.cache.session::<Kept>(&name).await
-        && kept.ends_at > now
-    {
-        return Ok(kept);
+    match api.cache.session::<Kept>(&name).await {
+        Ok(Copied::Here(kept)) if kept.ends_at > now => return Ok(kept),
+        Ok(Copied::Ended) => return Err(Refusal::SignedOut.into()),
+        Ok(Copied::Here(_) | Copied::Missing) | Err(_) => {}
     }
     let session = sessions::find(&mut api.sql().await?, token, now).await?;
     let kept = Kept::from(session.ok_or(Refusal::SignedOut)?);

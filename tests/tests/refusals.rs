@@ -6,7 +6,8 @@ use tests::discord::ids;
 use tests::world::{World, in_minutes};
 
 const WRITTEN: &str = "select (select count(*) from games) || ' ' || (select count(*) from participants) || ' '
-                       || (select count(*) from outbox) || ' ' || (select count(*) from audit_log)";
+                       || (select count(*) from outbox) || ' ' || (select count(*) from audit_log)
+                       || ' ' || (select count(*) from users)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ge_07_every_wrong_field_of_a_form_is_named_at_once_and_nothing_is_written() {
@@ -43,10 +44,16 @@ async fn ge_06_bad_requests_are_problems_with_a_code_and_a_sentence() {
         let all: Vec<_> = [("template_id", template.as_str())].into_iter().chain(fields.iter().copied()).collect();
         host.request(Method::POST, "/api/v1/games").form(&all)
     };
-    let unknown = uuid::Uuid::now_v7();
+    let (unknown, starter) = (uuid::Uuid::now_v7(), format!("[\"<@{}>\"]", ids::BOB));
     let json = host.request(Method::POST, "/api/v1/games").header("content-type", "application/json");
     let cases = [
         ("a past start", form(&[("title", "T"), ("scheduled_at", &in_minutes(-1))]), 422, "start_out_of_range"),
+        (
+            "a past start with a starter whom nobody met yet",
+            form(&[("title", "T"), ("scheduled_at", &in_minutes(-1)), ("initial_participants", &starter)]),
+            422,
+            "start_out_of_range",
+        ),
         ("JSON where a form belongs", json.body("{\"title\":"), 422, ""),
         ("a wrong type", form(&[("title", "T"), ("scheduled_at", &in_minutes(5)), ("max_players", "many")]), 422, ""),
         ("a time without an offset", form(&[("title", "T"), ("scheduled_at", "yesterday")]), 422, ""),
@@ -77,6 +84,7 @@ async fn pe_01_a_stranger_and_somebody_signed_out_learn_nothing() {
     let host = world.signed_in("dm").await;
     let answer = host.creates(&[("title", "Secret"), ("scheduled_at", &in_minutes(60))]).await;
     let game = answer.text("id").to_owned();
+    let (eve, ada) = (world.signed_in("eve").await, world.signed_in("ada").await);
     let before = world.ask(WRITTEN).await;
 
     let nobody = world.person("ada");
@@ -84,7 +92,6 @@ async fn pe_01_a_stranger_and_somebody_signed_out_learn_nothing() {
         nobody.gets(&format!("/api/v1/games/{game}")).await.problem().expect("a problem"),
         (401, "signed_out".into())
     );
-    let eve = world.signed_in("eve").await;
     let without_trace = |mut body: Value| {
         body["trace_id"] = json!(null);
         body["instance"] = json!(null);
@@ -96,7 +103,6 @@ async fn pe_01_a_stranger_and_somebody_signed_out_learn_nothing() {
     assert_eq!(without_trace(real.body), without_trace(made_up.body), "both look the same (GE-17)");
     assert_eq!(eve.joins(&game).await.status, 404);
     assert_eq!(eve.cancels(&game).await.status, 404);
-    let ada = world.signed_in("ada").await;
     assert_eq!(ada.cancels(&game).await.problem().expect("a problem"), (403, "forbidden".into()));
     assert_eq!(world.ask(WRITTEN).await, before);
 }

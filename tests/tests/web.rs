@@ -25,6 +25,43 @@ async fn rx_01_a_repeated_creation_makes_one_game_and_another_body_is_refused() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rx_01_a_creation_that_died_before_its_answer_makes_the_same_game_again() {
+    let world = World::new().await;
+    let host = world.signed_in("dm").await;
+    let template = host.default_template().await.expect("there is one");
+    let start = in_minutes(60);
+    let create = || {
+        let form = [("template_id", template.as_str()), ("title", "Dune"), ("scheduled_at", start.as_str())];
+        host.sends(host.request(Method::POST, "/api/v1/games").header("idempotency-key", "once").form(&form))
+    };
+    let first = create().await;
+    assert_eq!(first.status, 201, "{first:?}");
+    // What a process leaves that ends between the commit and the answer.
+    let died = "update idempotency_keys set state = 'running', status = null, response = null,
+                locked_until = now() - interval '1 second' returning 'died'";
+    assert_eq!(world.ask(died).await, "died");
+
+    let second = create().await;
+    assert_eq!((second.status, second.text("id")), (201, first.text("id")), "{second:?}");
+    assert_eq!(world.ask("select count(*)::text from games").await, "1");
+    assert_eq!(world.ask("select count(*)::text from audit_log where verb = 'create'").await, "1");
+    assert_eq!(world.ask("select state from idempotency_keys").await, "done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn au_02_two_tabs_may_sign_in_at_once_and_a_state_works_once() {
+    let world = World::new().await;
+    let mut ada = world.person("ada");
+    let first = ada.begins_sign_in().await.expect("one tab begins");
+    let second = ada.begins_sign_in().await.expect("another tab begins");
+    ada.ends_sign_in(&first).await.expect("the first tab ends");
+    ada.ends_sign_in(&second).await.expect("the second tab ends");
+    assert_eq!(ada.gets("/api/v1/auth/user").await.status, 200);
+    let again = ada.gets(&format!("/api/v1/auth/callback?{second}")).await;
+    assert_eq!(again.problem().expect("a problem"), (400, "sign_in_failed".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn li_25_an_edit_changes_what_is_sent_and_leaves_the_rest() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;

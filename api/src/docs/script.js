@@ -5,6 +5,9 @@ const make = (tag, text, ...children) => {
   node.append(...children);
   return node;
 };
+// What stands between backticks is code.
+const prose = (tag, text) =>
+  make(tag, "", ...text.split("`").map((part, place) => place % 2 ? make("code", part) : part));
 const classed = (node, name) => { node.className = name; return node; };
 const shape = (contract, schema, depth = 0) => {
   if (!schema) return "";
@@ -34,15 +37,16 @@ const rows = (entries) =>
   make("table", "", ...entries.map(([name, text]) => make("tr", "", make("th", name), make("td", text))));
 const route = (contract, path, method, operation) => {
   const summary = make("summary", "", classed(make("span", method.toUpperCase()), "method"), make("code", path));
-  summary.append(classed(make("span", operation.summary || ""), "what"));
+  summary.append(classed(prose("span", operation.summary || ""), "what"));
   const all = make("details", "", summary);
-  if (operation.description) all.append(make("p", operation.description));
+  if (operation.description) all.append(prose("p", operation.description));
   if (operation.parameters) {
     all.append(make("h4", "Parameters"), rows(operation.parameters.map((parameter) =>
       [`${parameter.name} (${parameter.in})`, parameter.description || shape(contract, parameter.schema)])));
   }
   if (operation.requestBody) {
-    all.append(make("h4", "Body"), ...contents(contract, operation.requestBody.content));
+    all.append(make("h4", "Body"), prose("p", operation.requestBody.description || ""));
+    all.append(...contents(contract, operation.requestBody.content));
   }
   all.append(make("h4", "Answers"));
   for (const [status, answer] of Object.entries(operation.responses || {})) {

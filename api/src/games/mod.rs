@@ -8,10 +8,11 @@ mod words;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::Deserialize;
 use shared::actions;
-use shared::domain::form::{FieldError, Form, Template};
+use shared::domain::form::{Draft, FieldError, Form, Template};
 use shared::domain::game::Status;
 use shared::domain::ids::GameId;
 use shared::error::Refusal;
@@ -62,23 +63,26 @@ async fn created(api: &Api, caller: &Caller, id: GameId, sent: Create) -> Result
     let template = templates::by_id(&mut api.sql().await?, template).await?.ok_or(Refusal::NotFound)?;
     let (access, _) = Access::to_guild(api, caller, template.guild).await?;
     themselves(sent.host.as_deref(), caller, &access)?;
-    if !sent.errors.is_empty() {
-        return Err(everything(sent.errors, sent.form, &template, api).into());
-    }
-    let typed = sent.form.starters.clone().unwrap_or_default();
-    let starters = mentions::starters(api, &access, &template, &typed).await?;
+    access.must_host(&template)?;
+    let draft = checked(sent.errors, sent.form.clone(), &template, api.app.clock.now())?;
+    // Only now: a form that is refused has nobody looked up and nothing written.
+    let starters = mentions::starters(api, &access, &template, draft.starters).await?;
     let game = actions::create(&api.app, id, template.id, sent.form, starters, &access.actor()).await?;
     note("gamesched.game.id", game.to_string());
     shown(api, &access, game).await
 }
 
 /// What could not be read and what does not hold, in one answer (GE-07).
-fn everything(mut errors: Vec<FieldError>, form: Form, template: &Template, api: &Api) -> Refusal {
-    if let Err(others) = form.against(template, api.app.clock.now()) {
-        let known: Vec<&str> = errors.iter().map(|error| error.field).collect();
-        errors.extend(others.into_iter().filter(|other| !known.contains(&other.field)).collect::<Vec<_>>());
+fn checked(mut errors: Vec<FieldError>, form: Form, template: &Template, now: DateTime<Utc>) -> Result<Draft, Refusal> {
+    match form.against(template, now) {
+        Ok(draft) if errors.is_empty() => return Ok(draft),
+        Ok(_) => {}
+        Err(others) => {
+            let known: Vec<&str> = errors.iter().map(|error| error.field).collect();
+            errors.extend(others.into_iter().filter(|other| !known.contains(&other.field)));
+        }
     }
-    Refusal::Invalid(errors)
+    Err(Refusal::Invalid(errors))
 }
 
 /// Whoever creates a game hosts it; naming somebody else is for managers (PE-16), and not taken yet.

@@ -104,6 +104,17 @@ async fn only_the_client_may_read_answers_across_origins() {
 }
 
 #[tokio::test]
+async fn the_client_may_read_what_is_refused_before_any_route_is_reached() {
+    let request = Request::post("/api/v1/games").header(header::COOKIE, "session_token=t");
+    let request = request.header(header::ORIGIN, "https://play.example").header("sec-fetch-site", "cross-site");
+    let answer = ask(request, "title=x").await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (StatusCode::FORBIDDEN, Some("cross_site")));
+    assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://play.example");
+    assert_eq!(answer.headers[header::ACCESS_CONTROL_EXPOSE_HEADERS], "etag,retry-after,idempotency-replayed");
+    assert_eq!(answer.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+}
+
+#[tokio::test]
 async fn a_foreign_address_to_return_to_is_refused_before_anything_is_stored() {
     let answer = get("/api/v1/auth/login?redirect_uri=https://evil.example/").await;
     assert_eq!(answer.status, 422);
@@ -191,4 +202,19 @@ async fn rx_12_the_contract_names_every_route() {
         "put /api/v1/games/{id}",
     ];
     assert_eq!(routes, expected);
+}
+
+#[tokio::test]
+async fn rx_12_whatever_the_contract_refers_to_is_in_it() {
+    let answer = get("/openapi.json").await;
+    let contract = answer.json();
+    for (_, rest) in
+        answer.text.match_indices("#/components/schemas/").map(|(at, mark)| answer.text.split_at(at + mark.len()))
+    {
+        let name = rest.split('"').next().unwrap();
+        assert!(contract["components"]["schemas"][name].is_object(), "{name}");
+    }
+    let asked = contract["paths"]["/api/v1/games"]["get"]["parameters"].as_array().unwrap();
+    let role = asked.iter().find(|parameter| parameter["name"] == "role").unwrap();
+    assert!(role.to_string().contains(r#"["host","participant"]"#), "no other Role took its name: {role}");
 }

@@ -72,10 +72,6 @@ impl Door {
         self.run("SET", None, set).await.map_err(Away::from)
     }
 
-    pub(super) async fn remove(&self, key: String) -> Result<(), Away> {
-        self.run("DEL", None, Box::pin(self.within(SOON).del(key))).await.map_err(Away::from)
-    }
-
     /// Whether the server answers, once connected; not told.
     pub(super) async fn ping(&self) -> Result<(), Away> {
         let connected = tokio::time::timeout(PATIENT, self.client.wait_for_connect()).await;

@@ -16,13 +16,26 @@ use serde::de::DeserializeOwned;
 use door::Door;
 pub use windows::Permit;
 
-/// A session may be this much older here than in the database.
+/// A session may be this much older here than in the database; its end is remembered as long.
 const SESSION: Duration = Duration::from_secs(30);
+/// Stands in place of a session that has ended; no JSON, so no session looks like it.
+const ENDED: &str = "ended";
 
 /// Redis, which may be away at any time.
 #[derive(Clone, Debug)]
 pub struct Cache {
     door: Door,
+}
+
+/// What is known here of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied<T> {
+    /// It was so in the last 30 s.
+    Here(T),
+    /// It ended in the last 30 s.
+    Ended,
+    /// Nothing: the database knows.
+    Missing,
 }
 
 /// Redis cannot be asked, or what it knows is stale.
@@ -47,37 +60,36 @@ impl Cache {
         self.door.ping().await
     }
 
-    /// A session by the hash of its token, if it was kept in the last 30 s.
+    /// A session by the hash of its token.
     ///
     /// # Errors
     /// When Redis cannot be asked.
-    pub async fn session<T: DeserializeOwned>(&self, hash: &str) -> Result<Option<T>, Away> {
-        let key = self.session_key(hash);
-        let Some(text) = self.door.get(key.clone(), door::AT_ONCE).await? else { return Ok(None) };
-        match serde_json::from_str(&text) {
-            Ok(session) => Ok(Some(session)),
-            Err(_) => {
-                self.door.remove(key).await?;
-                Ok(None)
-            }
-        }
+    pub async fn session<T: DeserializeOwned>(&self, hash: &str) -> Result<Copied<T>, Away> {
+        let text = self.door.get(self.session_key(hash), door::AT_ONCE).await?;
+        Ok(match text.as_deref() {
+            Some(ENDED) => Copied::Ended,
+            // What cannot be read, another release wrote; it is kept anew.
+            Some(text) => serde_json::from_str(text).map_or(Copied::Missing, Copied::Here),
+            None => Copied::Missing,
+        })
     }
 
-    /// Keeps a session for 30 s.
+    /// Keeps a session for 30 s, unless its end is known: whoever read it before it ended may come here after.
     ///
     /// # Errors
     /// When Redis cannot be asked.
     pub async fn keep_session<T: Serialize + ?Sized>(&self, hash: &str, session: &T) -> Result<(), Away> {
         let text = serde_json::to_string(session).map_err(|_| Away("unwritable"))?;
-        self.door.put(self.session_key(hash), text, SESSION).await
+        let arguments = vec![ENDED.to_owned(), text, SESSION.as_millis().to_string()];
+        self.door.script(&scripts::KEEP, self.session_key(hash), arguments, door::SOON).await.map(drop)
     }
 
-    /// Forgets a session.
+    /// Forgets a session, and remembers for 30 s that it ended.
     ///
     /// # Errors
     /// When Redis cannot be asked: then a reader may find it for 30 s more.
     pub async fn forget_session(&self, hash: &str) -> Result<(), Away> {
-        self.door.remove(self.session_key(hash)).await
+        self.door.put(self.session_key(hash), ENDED.to_owned(), SESSION).await
     }
 
     fn session_key(&self, hash: &str) -> String {

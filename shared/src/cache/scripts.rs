@@ -19,6 +19,7 @@ macro_rules! scripts {
 
 scripts! {
     PERMIT = "lua/permit.lua";
+    KEEP = "lua/keep.lua";
 
     STANDING = "lua/fresh.lua" "lua/standing.lua";
     VALUES = "lua/fresh.lua" "lua/values.lua";

@@ -119,10 +119,11 @@ async fn sessions_and_windows_are_kept_under_the_namespace() {
     let server = Server::start();
     let (here, there) = (server.cache("here").await, server.cache("there").await);
     here.keep_session("h", "ada").await.unwrap();
-    assert_eq!(here.session::<String>("h").await, Ok(Some("ada".to_owned())));
-    assert_eq!(there.session::<String>("h").await, Ok(None));
-    assert_eq!(here.session::<u64>("h").await, Ok(None), "what cannot be read is a miss");
-    assert_eq!(here.session::<String>("h").await, Ok(None), "and is deleted");
+    assert_eq!(here.session::<String>("h").await, Ok(Copied::Here("ada".to_owned())));
+    assert_eq!(there.session::<String>("h").await, Ok(Copied::Missing));
+    assert_eq!(here.session::<u64>("h").await, Ok(Copied::Missing), "what cannot be read is a miss");
+    here.keep_session("h", &7).await.unwrap();
+    assert_eq!(here.session::<u64>("h").await, Ok(Copied::Here(7)), "and is kept anew");
 
     for _ in 0..3 {
         assert_eq!(here.permit("k", 3, Duration::from_secs(60), 3).await, Ok(Permit::Granted));
@@ -132,6 +133,22 @@ async fn sessions_and_windows_are_kept_under_the_namespace() {
     };
     assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(20), "a third of a minute, not {wait:?}");
     assert_eq!(there.permit("k", 3, Duration::from_secs(60), 3).await, Ok(Permit::Granted));
+}
+
+#[tokio::test]
+async fn au_11_whoever_read_a_session_before_it_ended_does_not_revive_it() {
+    let server = Server::start();
+    let cache = server.cache("").await;
+    for known_before in [false, true] {
+        let hash = format!("h{known_before}");
+        if known_before {
+            cache.keep_session(&hash, "ada").await.unwrap();
+        }
+        cache.forget_session(&hash).await.unwrap();
+        cache.keep_session(&hash, "ada").await.unwrap();
+        assert_eq!(cache.session::<String>(&hash).await, Ok(Copied::Ended));
+        assert_eq!(cache.session::<String>("another").await, Ok(Copied::Missing));
+    }
 }
 
 #[tokio::test]

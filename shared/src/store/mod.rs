@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, PgPool, Row};
 
 pub use executor::{Sql, Tx};
@@ -65,21 +65,7 @@ impl Db {
             address: options.get_host().to_owned(),
             port: options.get_port(),
         };
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(2))
-            .max_lifetime(Duration::from_secs(30 * 60))
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    // A standby cannot take writes: the pool asks again and gets the primary.
-                    let row = connection.fetch_one("select pg_is_in_recovery()").await?;
-                    if row.get::<bool, _>(0) {
-                        return Err(sqlx::Error::Protocol("this server is a standby".into()));
-                    }
-                    Ok(())
-                })
-            })
-            .connect_lazy_with(options);
+        let pool = of(connections).max_lifetime(Duration::from_secs(30 * 60)).connect_lazy_with(options);
         Ok(Self { pool, name: service, server: Arc::new(server) })
     }
 
@@ -101,12 +87,14 @@ impl Db {
         MIGRATIONS.run(&self.pool).await.context("migrating the database")
     }
 
-    /// A connection that `LISTEN`s; pinned, so it does not come from the pool.
+    /// A connection that `LISTEN`s; it is never given back, so it is one more than the pool's.
     ///
     /// # Errors
     /// When the server is away.
-    pub async fn listen(&self, channel: &str) -> Result<sqlx::postgres::PgListener, sqlx::Error> {
-        let mut listener = sqlx::postgres::PgListener::connect_with(&self.pool).await?;
+    pub async fn listen(&self, channel: &str) -> Result<PgListener, sqlx::Error> {
+        let options = PgConnectOptions::clone(&self.pool.connect_options());
+        let own = of(1).max_lifetime(None).idle_timeout(None).connect_lazy_with(options);
+        let mut listener = PgListener::connect_with(&own).await?;
         listener.listen(channel).await?;
         Ok(listener)
     }
@@ -115,6 +103,21 @@ impl Db {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// So many connections, all to a server that takes writes.
+fn of(connections: u32) -> PgPoolOptions {
+    let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(2));
+    options.after_connect(|connection, _| {
+        Box::pin(async move {
+            // A standby cannot take writes: the pool asks again and gets the primary.
+            let row = connection.fetch_one("select pg_is_in_recovery()").await?;
+            if row.get::<bool, _>(0) {
+                return Err(sqlx::Error::Protocol("this server is a standby".into()));
+            }
+            Ok(())
+        })
+    })
 }
 
 impl From<sqlx::Error> for Error {

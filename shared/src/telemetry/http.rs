@@ -63,7 +63,7 @@ fn start<B>(request: &Request<B>, known: &Known) -> Span {
     };
     let mut attributes = vec![
         KeyValue::new("http.request.method", method),
-        KeyValue::new("url.path", request.uri().path().to_owned()),
+        KeyValue::new("url.path", short(request.uri().path())),
         KeyValue::new("url.scheme", "http"),
         KeyValue::new("network.protocol.version", version(request.version())),
     ];
@@ -102,8 +102,9 @@ fn version(version: Version) -> &'static str {
     if version == Version::HTTP_2 { "2" } else { "1.1" }
 }
 
-fn short(agent: &str) -> String {
-    agent.chars().take(256).collect()
+/// What a client chose, and may have chosen long.
+fn short(text: &str) -> String {
+    text[..text.floor_char_boundary(256)].to_owned()
 }
 
 /// Counts a request while it runs, also when the client goes away.

@@ -52,15 +52,30 @@ impl Person {
     /// # Errors
     /// When a step does not lead to the next one.
     pub async fn sign_in(&mut self) -> Result<()> {
+        let back = self.begins_sign_in().await?;
+        self.ends_sign_in(&back).await
+    }
+
+    /// The first half of signing in, as far as Discord's page. What Discord sends the browser back with.
+    ///
+    /// # Errors
+    /// When a step does not lead to the next one.
+    pub async fn begins_sign_in(&mut self) -> Result<String> {
         let back = format!("{}/auth/callback", self.api);
-        let login = self.http.get(format!("{}/api/v1/auth/login?redirect_uri={back}", self.api));
-        let login = login.send().await?;
+        let login = self.request(Method::GET, &format!("/api/v1/auth/login?redirect_uri={back}")).send().await?;
         self.keep_cookies(&login);
         let login: Value = login.json().await?;
         let page = login["authorization_url"].as_str().context("no authorization_url")?;
         let approved = self.http.get(format!("{page}&as={}", self.id)).send().await?;
         let returned = approved.headers().get(LOCATION).context("Discord did not send back")?.to_str()?;
-        let query = returned.split_once('?').context("nothing came back")?.1;
+        Ok(returned.split_once('?').context("nothing came back")?.1.to_owned())
+    }
+
+    /// The second half, with what Discord sent the browser back with.
+    ///
+    /// # Errors
+    /// When the api does not sign in.
+    pub async fn ends_sign_in(&mut self, query: &str) -> Result<()> {
         let callback = self.request(Method::GET, &format!("/api/v1/auth/callback?{query}")).send().await?;
         self.keep_cookies(&callback);
         let status = callback.status();
