@@ -248,7 +248,11 @@ impl From<End> for Written {
             End::Uncertain(wait, class) => {
                 Self { state: Some("uncertain"), wait, class: Some(class), unknowns: 1, ..same }
             }
-            End::Parked(reason) => Self { state: Some("failed"), class: Some(reason), parked: Some(reason), ..same },
+            End::Parked(reason) => {
+                // Parking is a mark. Only spent tries are a failure; what may have arrived stays uncertain.
+                let state = (reason == "attempts").then_some("failed");
+                Self { state, class: Some(reason), parked: Some(reason), ..same }
+            }
             End::NoProof => Self { state: Some("uncertain"), parked: Some("no_proof"), ..same },
             End::Released => Self { given_back: 1, ..same },
         }
@@ -356,6 +360,14 @@ pub async fn next_due(sql: &mut Sql) -> sqlx::Result<Option<Duration>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parking_marks_a_delivery_and_only_spent_tries_fail_it() {
+        let state = |end| Written::from(end).state;
+        assert_eq!(state(End::Parked("attempts")), Some("failed"));
+        assert_eq!(state(End::Parked("poison")), None);
+        assert_eq!(state(End::NoProof), Some("uncertain"));
+    }
 
     #[test]
     fn every_id_has_a_nonce_of_23_characters() {
