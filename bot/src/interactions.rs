@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 use shared::actions;
 use shared::app::{Actor, Person};
-use shared::discord::Ack;
+use shared::discord::{Ack, PATIENT};
 use shared::domain::game::Face;
 use shared::domain::ids::{DiscordGuild, DiscordUser, GameId, UserId};
 use shared::domain::permission::Member;
@@ -166,7 +166,7 @@ async fn forget_buttons(bot: &Bot, interaction: &Interaction, control: Control) 
     };
     if matches!(gone.await, Ok(None)) {
         let body = json!({ "components": [], "allowed_mentions": { "parse": [] } });
-        if let Err(failure) = bot.discord.edit_message(message.channel_id, message.id, body).await {
+        if let Err(failure) = bot.discord.edit_message(message.channel_id, message.id, body, PATIENT).await {
             debug!("a dead message keeps its buttons: {failure}");
         }
     }
