@@ -26,7 +26,7 @@ pub use failure::{Class, Failure};
 /// How long a call may take that nobody waits for.
 pub const PATIENT: Duration = Duration::from_secs(10);
 /// How long a call may take that a person waits for.
-pub const INTERACTIVE: Duration = Duration::from_millis(2_500);
+const INTERACTIVE: Duration = Duration::from_millis(2_500);
 
 /// The first answer to an interaction.
 #[derive(Clone, Debug, PartialEq)]
