@@ -13,7 +13,7 @@ use shared::domain::ids::{DiscordMessage, GameId};
 use shared::error::{self, Result};
 use shared::events::Event;
 use shared::store::announcements::{self, Claimed, End, Rendered};
-use shared::store::{fault, games};
+use shared::store::{Sql, fault, games};
 use shared::telemetry::job::Job;
 use shared::telemetry::span::note;
 use shared::telemetry::{Attribute, instruments};
@@ -24,7 +24,7 @@ use crate::Bot;
 use crate::budget::Channels;
 use crate::history::{self, Found, Place};
 use crate::job;
-use crate::lease::{AT_ONCE, BATCH, Lease, cause, rows};
+use crate::lease::{self, AT_ONCE, BATCH, Lease, cause, rows};
 use crate::render::board::{self, Occasion};
 use crate::{boards, retry};
 
@@ -60,7 +60,7 @@ impl Handler for Announcer {
             Ok(Some(turn)) => self.converge(turn, lease).await,
             // Another turn has it and shows this change too, or it is shown already.
             Ok(None) => Outcome::Coalesced,
-            Err(fault) => again(&fault),
+            Err(fault) => self.again(&fault),
         }
     }
 }
@@ -117,24 +117,36 @@ impl Announcer {
     }
 
     /// Shows the newest state, and goes on while the game changes meanwhile (DI-36).
-    async fn converge(&self, turn: Claimed, lease: Lease) -> Outcome {
-        let (mut turn, mut lease) = (turn, lease);
+    async fn converge(&self, turn: Claimed, first: Lease) -> Outcome {
+        let mut turn = turn;
+        let mut further: Option<Lease> = None;
         loop {
-            match self.turn(&turn, &lease).await {
+            match self.turn(&turn, further.as_ref().unwrap_or(&first)).await {
                 Ok(Some(rendered)) if rendered.behind => {}
                 Ok(Some(_)) => return Outcome::Done,
                 Ok(None) => return Outcome::Coalesced,
                 Err(Ended::Later(cause)) => return Outcome::Later(cause.into()),
                 Err(Ended::Parked) => return Outcome::Done,
-                Err(Ended::Fault(fault)) => return again(&fault),
+                Err(Ended::Fault(fault)) => return self.again(&fault.into_fault()),
             }
-            lease = Lease::begin();
+            if !first.leaves_time() {
+                // The row says that it is behind; the loop that looks takes it from here.
+                self.wake.notify_one();
+                return Outcome::Done;
+            }
+            further = Some(Lease::begin());
             match self.claim(turn.game).await {
                 Ok(Some(next)) => turn = next,
                 Ok(None) => return Outcome::Done,
-                Err(fault) => return again(&fault),
+                Err(fault) => return self.again(&fault),
             }
         }
+    }
+
+    /// The row could not be read or written: the lease, if it was won, ends by itself.
+    fn again(&self, fault: &anyhow::Error) -> Outcome {
+        self.wake.notify_one();
+        lease::again("an announcement is shown", fault)
     }
 
     /// One turn: read, render, call, record. None when a newer turn has the row, or the game is gone.
@@ -165,13 +177,14 @@ impl Announcer {
         }
         let board = boards::board(&view, self.bot.frontend.as_deref());
         Ok(match turn.message {
-            Some(message) => self.edit(turn, message, board::render(&board, Occasion::Edit)).await,
+            Some(message) => self.edit(turn, lease, message, board::render(&board, Occasion::Edit)).await,
             None => self.post(turn, lease, &board).await,
         })
     }
 
-    async fn edit(&self, turn: &Claimed, message: DiscordMessage, body: Value) -> Shown {
-        let edited = self.bot.discord.edit_message(turn.channel, message, body).await;
+    async fn edit(&self, turn: &Claimed, lease: &Lease, message: DiscordMessage, body: Value) -> Shown {
+        let Some(deadline) = lease.call() else { return Shown::Not(End::Released) };
+        let edited = self.bot.discord.edit_message(turn.channel, message, body, deadline).await;
         self.bot.saw(edited.as_ref().err());
         match edited {
             Ok(()) => Shown::At(message),
@@ -182,12 +195,13 @@ impl Announcer {
     /// The first post: its nonce makes it one for 90 s, after that the channel is searched (DI-35).
     async fn post(&self, turn: &Claimed, lease: &Lease, board: &board::Board) -> Shown {
         if turn.unknown_for.is_some_and(|unknown| unknown > NONCE) {
-            match self.search(turn).await {
+            match self.search(turn, lease).await {
                 Ok(Found::At(message)) => {
-                    return self.edit(turn, message, board::render(board, Occasion::Edit)).await;
+                    return self.edit(turn, lease, message, board::render(board, Occasion::Edit)).await;
                 }
                 Ok(Found::Absent) => {}
                 Ok(Found::NoProof) => return Shown::Not(End::Parked("no_proof")),
+                Ok(Found::NoTime) => return Shown::Not(End::Uncertain(retry::back_off(2), "no_time")),
                 Err(failure) => return Shown::Not(search_failed(&failure)),
             }
         }
@@ -204,11 +218,11 @@ impl Announcer {
     }
 
     /// Looks for the game's button in the channel, from where its outcome became unknown.
-    async fn search(&self, turn: &Claimed) -> std::result::Result<Found, Failure> {
+    async fn search(&self, turn: &Claimed, lease: &Lease) -> std::result::Result<Found, Failure> {
         let join = board::join_id(turn.game);
         let since = turn.first_unknown_at.unwrap_or(turn.changed_at);
         let place = (Place::Guild, turn.channel);
-        history::find(&self.bot.discord, place, since, |message| has_button(message, &join)).await
+        history::find(&self.bot.discord, place, since, lease, |message| has_button(message, &join)).await
     }
 
     async fn record(&self, turn: &Claimed, message: DiscordMessage) -> Result<Option<Rendered>> {
@@ -219,7 +233,7 @@ impl Announcer {
                 let labels = [Attribute::new("gamesched.outcome", "done")];
                 instruments::get().announcement_freshness.record(rendered.freshness.as_secs_f64(), &labels);
             }
-            None => lost(),
+            None => self.lost(&mut sql, turn).await?,
         }
         Ok(rendered)
     }
@@ -227,11 +241,20 @@ impl Announcer {
     async fn end(&self, turn: &Claimed, end: End) -> Result<Ended> {
         let mut sql = self.bot.app.db.connection().await?;
         if !announcements::ended(&mut sql, turn, end).await? {
-            lost();
+            self.lost(&mut sql, turn).await?;
         }
         drop(sql);
         self.wake.notify_one();
         Ok(self.told(turn, end))
+    }
+
+    /// A newer turn has the row, and what this one asked of Discord may have come after the newer turn's call: the
+    /// board is wanted once more, so that it shows the newest state whoever was last.
+    async fn lost(&self, sql: &mut Sql, turn: &Claimed) -> Result<()> {
+        instruments::get().fence_lost.add(1, &[Attribute::new("gamesched.source", "announcement")]);
+        announcements::want(sql, turn.game).await?;
+        self.wake.notify_one();
+        Ok(())
     }
 
     fn told(&self, turn: &Claimed, end: End) -> Ended {
@@ -250,7 +273,7 @@ impl Announcer {
             End::Parked(reason) => {
                 let labels = [
                     Attribute::new("gamesched.source", "announcement"),
-                    Attribute::new("gamesched.parked.reason", "poison"),
+                    Attribute::new("gamesched.parked.reason", reason),
                 ];
                 instruments::get().parked_added.add(1, &labels);
                 error!(gamesched.game.id = %game, "the announcement of game {game} is parked: {reason}");
@@ -271,16 +294,6 @@ impl From<error::Error> for Ended {
     fn from(fault: error::Error) -> Self {
         Self::Fault(fault)
     }
-}
-
-/// The row could not be read or written: the message comes again, and the lease ends by itself.
-fn again(fault: &impl std::fmt::Display) -> Outcome {
-    warn!("an announcement is shown later: {fault:#}");
-    Outcome::Retry(Duration::from_secs(1))
-}
-
-fn lost() {
-    instruments::get().fence_lost.add(1, &[Attribute::new("gamesched.source", "announcement")]);
 }
 
 fn has_button(message: &Value, custom_id: &str) -> bool {

@@ -25,16 +25,6 @@ impl Control {
         }
     }
 
-    /// The name of the interaction in telemetry: a closed set.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Join(_) => "join",
-            Self::Leave(_) => "leave",
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// The game it is about.
     #[must_use]
     pub const fn game(self) -> Option<GameId> {

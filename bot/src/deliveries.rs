@@ -20,12 +20,12 @@ use shared::telemetry::job::Job;
 use shared::telemetry::span::note;
 use shared::telemetry::{Attribute, instruments};
 use tokio::sync::Notify;
-use tracing::{error, warn};
+use tracing::error;
 
 use crate::Bot;
 use crate::history::{self, Found, Place};
 use crate::job;
-use crate::lease::{AT_ONCE, BATCH, Lease, cause, rows};
+use crate::lease::{self, AT_ONCE, BATCH, Lease, cause, rows};
 use crate::render::letter::{self, Letter};
 use crate::{boards, retry};
 
@@ -47,7 +47,7 @@ impl Handler for Sender {
         match self.claim(delivery).await {
             Ok(Some(turn)) => self.send(turn, lease).await,
             Ok(None) => Outcome::AlreadyDone,
-            Err(fault) => again(&fault),
+            Err(fault) => self.again(&fault),
         }
     }
 }
@@ -111,8 +111,14 @@ impl Sender {
         match self.record(&turn, end).await {
             Ok(()) => told(&turn, end),
             // What Discord has it has: the lease ends, and the next owner finds it by nonce or by search.
-            Err(fault) => again(&fault),
+            Err(fault) => self.again(&fault.into_fault()),
         }
+    }
+
+    /// The row could not be read or written: the lease, if it was won, ends by itself.
+    fn again(&self, fault: &anyhow::Error) -> Outcome {
+        self.wake.notify_one();
+        lease::again("a delivery is sent", fault)
     }
 
     /// SE-02 to SE-05: what became of the message.
@@ -136,16 +142,18 @@ impl Sender {
         if !self.bot.budget.permit(lease.until()).await {
             return End::Released;
         }
-        let opened = self.bot.discord.open_dm(turn.recipient).await;
+        let Some(deadline) = lease.call() else { return End::Released };
+        let opened = self.bot.discord.open_dm(turn.recipient, deadline).await;
         self.bot.saw(opened.as_ref().err());
         let channel = match opened {
             Ok(channel) => channel,
             Err(failure) => return open_failed(turn, &failure),
         };
         if !known && (over.is_some() || turn.unknown_for.is_some_and(|unknown| unknown > NONCE)) {
-            match self.search(turn, channel).await {
+            match self.search(turn, channel, lease).await {
                 Ok(Found::At(message)) => return End::Sent(channel, Some(message)),
                 Ok(Found::NoProof) => return End::NoProof,
+                Ok(Found::NoTime) => return unfinished(turn, None, "no_time"),
                 Ok(Found::Absent) if over.is_some() => return over.unwrap_or(End::NoProof),
                 Ok(Found::Absent) if turn.attempts > turn.park_after => return End::Parked("attempts"),
                 Ok(Found::Absent) => {}
@@ -155,10 +163,16 @@ impl Sender {
         self.post(turn, channel, &letter, lease).await
     }
 
-    async fn search(&self, turn: &Claimed, channel: DiscordChannel) -> std::result::Result<Found, Failure> {
+    async fn search(
+        &self,
+        turn: &Claimed,
+        channel: DiscordChannel,
+        lease: &Lease,
+    ) -> std::result::Result<Found, Failure> {
         let marker = letter::marker(&turn.nonce);
         let place = (Place::Direct, channel);
-        history::find(&self.bot.discord, place, turn.first_attempt_at, |message| has_marker(message, &marker)).await
+        let ours = |message: &Value| has_marker(message, &marker);
+        history::find(&self.bot.discord, place, turn.first_attempt_at, lease, ours).await
     }
 
     async fn post(&self, turn: &Claimed, channel: DiscordChannel, letter: &Letter, lease: &Lease) -> End {
@@ -172,10 +186,11 @@ impl Sender {
             Ok(message) => End::Sent(channel, Some(message)),
             // Refused now, but an earlier try may have arrived before the person closed the door.
             Err(failure) if failure.class == Class::Permanent && turn.unknowns > 0 => {
-                match self.search(turn, channel).await {
+                match self.search(turn, channel, lease).await {
                     Ok(Found::At(message)) => End::Sent(channel, Some(message)),
                     Ok(Found::Absent) => post_failed(turn, channel, &failure),
                     Ok(Found::NoProof) => End::NoProof,
+                    Ok(Found::NoTime) => unfinished(turn, None, "no_time"),
                     Err(failure) => search_failed(turn, &failure),
                 }
             }
@@ -247,11 +262,16 @@ fn open_failed(turn: &Claimed, failure: &Failure) -> End {
 fn search_failed(turn: &Claimed, failure: &Failure) -> End {
     match failure.class {
         Class::Permanent | Class::Poison => End::NoProof,
-        _ if turn.attempts > turn.park_after => End::NoProof,
-        _ => {
-            End::Retry(failure.retry_after.map_or_else(|| retry::back_off(turn.attempts), retry::told), cause(failure))
-        }
+        _ => unfinished(turn, failure.retry_after, cause(failure)),
     }
+}
+
+/// A search that did not come to its end is begun anew, while there are tries.
+fn unfinished(turn: &Claimed, wait: Option<Duration>, cause: &'static str) -> End {
+    if turn.attempts > turn.park_after {
+        return End::NoProof;
+    }
+    End::Retry(wait.map_or_else(|| retry::back_off(turn.attempts), retry::told), cause)
 }
 
 /// What certainly did not happen.
@@ -286,12 +306,12 @@ fn told(turn: &Claimed, end: End) -> Outcome {
         End::Retry(_, cause) | End::Wait(_, cause) | End::Uncertain(_, cause) => Outcome::Later(cause.into()),
         End::Released => Outcome::Later("released".into()),
         End::Parked(reason) => {
-            parked(if reason == "poison" { "poison" } else { "attempts" });
+            parked(reason);
             error!(gamesched.delivery.id = %id, "delivery {id} is parked: {reason}");
             Outcome::Done
         }
         End::NoProof => {
-            parked("attempts");
+            parked("no_proof");
             error!(gamesched.delivery.id = %id, "delivery {id} may have arrived and nothing proves it: a person decides");
             Outcome::Done
         }
@@ -301,12 +321,6 @@ fn told(turn: &Claimed, end: End) -> Outcome {
 fn parked(reason: &'static str) {
     let labels = [Attribute::new("gamesched.source", "delivery"), Attribute::new("gamesched.parked.reason", reason)];
     instruments::get().parked_added.add(1, &labels);
-}
-
-/// The row could not be read or written: the message comes again, and the lease ends by itself.
-fn again(fault: &impl std::fmt::Display) -> Outcome {
-    warn!("a delivery is sent later: {fault:#}");
-    Outcome::Retry(Duration::from_secs(1))
 }
 
 #[cfg(test)]

@@ -22,7 +22,6 @@ fn turn() -> Claimed {
         payload: json!({}),
         nonce: deliveries::nonce(id),
         lateness: Duration::ZERO,
-        trace_context: json!({}),
     }
 }
 
@@ -84,4 +83,11 @@ fn a_message_is_found_by_the_footer_that_was_rendered() {
 fn two_letters_of_one_moment_have_different_marks() {
     let (one, other) = (turn(), turn());
     assert_ne!(letter::marker(&one.nonce), letter::marker(&other.nonce), "or one would stand as proof of the other");
+}
+
+#[test]
+fn a_search_without_an_end_is_repeated_and_never_becomes_a_second_message() {
+    let unknown = Claimed { unknowns: 1, ..turn() };
+    assert!(matches!(unfinished(&unknown, None, "no_time"), End::Retry(_, "no_time")));
+    assert!(matches!(unfinished(&Claimed { attempts: 9, ..unknown }, None, "no_time"), End::NoProof));
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use secrecy::{ExposeSecret, SecretString};
 use shared::telemetry::instruments;
 use shared::telemetry::{Attribute, carry};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
@@ -64,12 +65,14 @@ pub async fn run(bot: Arc<Bot>, access: &Access, tasks: &TaskTracker, stop: Canc
 /// One shard, from its first connection to its close.
 async fn one(bot: Arc<Bot>, mut shard: Shard, tasks: &TaskTracker, stop: CancellationToken) -> anyhow::Result<()> {
     let (events, waiting) = mpsc::channel(WAITING);
-    let place = (shard.id().number(), shard.id().total());
+    let shard_id = shard.id();
+    let place = (shard_id.number(), shard_id.total());
     let keeper = Keeper::new(Arc::clone(&bot), place, shard.sender());
-    let keeping = projection::start(tasks, keeper, waiting, stop.clone());
-    let reader = Reader { bot, tasks, events, shard: shard.id(), at_once: Arc::new(Semaphore::new(AT_ONCE)) };
+    let mut keeping = projection::start(tasks, keeper, waiting, stop.clone());
+    let reader = Reader { bot, tasks, events, shard: shard_id, at_once: Arc::new(Semaphore::new(AT_ONCE)) };
     let ended = tokio::select! {
-        ended = reader.read(&mut shard) => ended,
+        // First, since the keeper ends well at the same moment.
+        biased;
         () = stop.cancelled() => {
             shard.close(CloseFrame::RESUME);
             let last = async { while let Some(Ok(message)) = shard_next(&mut shard).await {
@@ -78,10 +81,21 @@ async fn one(bot: Arc<Bot>, mut shard: Shard, tasks: &TaskTracker, stop: Cancell
             let _ = tokio::time::timeout(CLOSING, last).await;
             Ok(())
         }
+        lost = alone(&mut keeping, shard_id) => Err(lost),
+        ended = reader.read(&mut shard) => ended,
     };
     reader.connected(false);
     keeping.abort();
     ended
+}
+
+/// Waits until a shard has nobody who keeps its guilds: then it must not go on as if they were kept.
+async fn alone(keeping: &mut JoinHandle<()>, shard: ShardId) -> anyhow::Error {
+    match keeping.await {
+        Ok(()) => anyhow!("the keeper of the guilds of shard {shard} ended"),
+        Err(broken) if broken.is_panic() => anyhow!("the keeper of the guilds of shard {shard} panicked"),
+        Err(_) => anyhow!("the keeper of the guilds of shard {shard} was ended"),
+    }
 }
 
 async fn shard_next(shard: &mut Shard) -> Option<Result<Event, twilight_gateway::error::ReceiveMessageError>> {
@@ -147,7 +161,7 @@ impl Reader<'_> {
                     self.connected(true);
                     info!("shard {shard} has a session");
                 }
-                // The keeper only ends when the process does.
+                // Without a keeper the shard ends at once.
                 let _ = self.events.send(event).await;
             }
             _ => {}
@@ -208,6 +222,15 @@ mod tests {
         assert!(refused(Some(4014)).unwrap_err().to_string().contains("Server Members Intent"));
         assert!(refused(Some(4004)).unwrap_err().to_string().contains("DISCORD_TOKEN"));
         assert!(refused(Some(4013)).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_shard_without_its_keeper_ends_with_a_fault() {
+        let tasks = TaskTracker::new();
+        let panics: fn() = || panic!("as a bug would");
+        let mut keeping = carry::root(&tasks, async move { panics() });
+        let lost = alone(&mut keeping, ShardId::new(3, 4)).await.to_string();
+        assert!(lost.contains("panicked") && lost.contains('3'), "{lost}");
     }
 
     #[test]

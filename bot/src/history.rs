@@ -5,6 +5,8 @@ use serde_json::Value;
 use shared::discord::{Discord, Failure};
 use shared::domain::ids::{DiscordChannel, DiscordMessage};
 
+use crate::lease::Lease;
+
 /// Milliseconds of Discord's epoch, 2015-01-01.
 const EPOCH: i64 = 1_420_070_400_000;
 /// Messages a page.
@@ -21,6 +23,8 @@ pub(crate) enum Found {
     Absent,
     /// Neither: without the right to read history Discord answers an empty list and no error.
     NoProof,
+    /// Neither so far: the turn is over before the search is.
+    NoTime,
 }
 
 /// Where is looked.
@@ -32,21 +36,23 @@ pub(crate) enum Place {
     Direct,
 }
 
-/// Looks for a message that was sent after `since`, a minute of clocks allowed.
+/// Looks for a message that was sent after `since`, a minute of clocks allowed, for as long as the turn is ours.
 pub(crate) async fn find(
     discord: &Discord,
     (place, channel): (Place, DiscordChannel),
     since: DateTime<Utc>,
+    lease: &Lease,
     ours: impl Fn(&Value) -> bool,
 ) -> Result<Found, Failure> {
     let mut after = at(since - TimeDelta::seconds(60));
     for page in 0..PAGES {
-        let messages = discord.messages_after(channel, after, PAGE).await?;
+        let Some(deadline) = lease.call() else { return Ok(Found::NoTime) };
+        let messages = discord.messages_after(channel, after, PAGE, deadline).await?;
         if let Some(found) = messages.iter().filter(|message| ours(message)).find_map(id) {
             return Ok(Found::At(found));
         }
         if messages.is_empty() && page == 0 && place == Place::Guild {
-            return readable(discord, channel).await;
+            return readable(discord, channel, lease).await;
         }
         if messages.len() < usize::from(PAGE) {
             return Ok(Found::Absent);
@@ -57,8 +63,9 @@ pub(crate) async fn find(
 }
 
 /// A quiet channel proves something only when an older message can be read in it.
-async fn readable(discord: &Discord, channel: DiscordChannel) -> Result<Found, Failure> {
-    let any = discord.messages_after(channel, DiscordMessage::new(1), 1).await?;
+async fn readable(discord: &Discord, channel: DiscordChannel, lease: &Lease) -> Result<Found, Failure> {
+    let Some(deadline) = lease.call() else { return Ok(Found::NoTime) };
+    let any = discord.messages_after(channel, DiscordMessage::new(1), 1, deadline).await?;
     Ok(if any.is_empty() { Found::NoProof } else { Found::Absent })
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 use shared::actions;
 use shared::app::{Actor, Person};
-use shared::discord::Ack;
+use shared::discord::{Ack, Class, Failure, PATIENT};
 use shared::domain::game::Face;
 use shared::domain::ids::{DiscordGuild, DiscordUser, GameId, UserId};
 use shared::domain::permission::Member;
@@ -65,7 +65,8 @@ impl Told {
 }
 
 async fn tell(bot: &Bot, interaction: &Interaction, control: Control, named: Named, received: Instant) -> Told {
-    if !acknowledge(bot, interaction, named, received).await {
+    let acknowledged = acknowledge(bot, interaction, named, received).await;
+    if acknowledged == Acknowledged::No {
         return Told::Failed("ack_timeout");
     }
     if interaction.kind == InteractionType::ApplicationCommandAutocomplete {
@@ -90,27 +91,61 @@ async fn tell(bot: &Bot, interaction: &Interaction, control: Control, named: Nam
     if let Err(failure) = bot.discord.answer(interaction.application_id, &interaction.token, body).await {
         // What was done stays done; a second press tells what happened (DI-15).
         warn!("the answer to an interaction did not arrive: {failure}");
+        if acknowledged == Acknowledged::Perhaps {
+            return Told::Failed("ack_timeout");
+        }
     }
     told
 }
 
-/// Tells Discord within its 3 s that we are at it (DI-11); false when nobody waits for us any more.
-async fn acknowledge(bot: &Bot, interaction: &Interaction, named: Named, received: Instant) -> bool {
+/// Whether Discord knows that we are at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acknowledged {
+    Yes,
+    /// Its answer was lost. Who pressed may be waiting, so it is done; whether they hear of it the answer will show.
+    Perhaps,
+    /// Certainly not: nobody waits for us any more, and nothing is done.
+    No,
+}
+
+impl Acknowledged {
+    fn of(acknowledged: &std::result::Result<(), Failure>) -> Self {
+        match acknowledged.as_ref().map_err(|failure| failure.class) {
+            Ok(()) | Err(Class::Done) => Self::Yes,
+            Err(Class::Unknown) => Self::Perhaps,
+            Err(
+                Class::Wait | Class::Retry | Class::Permanent | Class::WaitLong | Class::Credential | Class::Poison,
+            ) => Self::No,
+        }
+    }
+}
+
+/// Tells Discord within its 3 s that we are at it (DI-11).
+async fn acknowledge(bot: &Bot, interaction: &Interaction, named: Named, received: Instant) -> Acknowledged {
     let ack = match interaction.kind {
         InteractionType::ApplicationCommandAutocomplete => Ack::Autocomplete(Vec::new()),
         _ => Ack::DeferredEphemeral,
     };
-    let acknowledged = bot.discord.acknowledge(interaction.id, &interaction.token, ack).await;
+    let told = bot.discord.acknowledge(interaction.id, &interaction.token, ack).await;
+    let acknowledged = Acknowledged::of(&told);
     let labels = [
         Attribute::new("gamesched.interaction.type", named.kind),
         Attribute::new("gamesched.interaction.name", named.name),
-        Attribute::new("gamesched.interaction.outcome", if acknowledged.is_ok() { "answered" } else { "failed" }),
+        Attribute::new(
+            "gamesched.interaction.outcome",
+            if acknowledged == Acknowledged::Yes { "answered" } else { "failed" },
+        ),
     ];
     instruments::get().interaction_ack.record(instruments::seconds(received), &labels);
-    if let Err(failure) = &acknowledged {
-        warn!("an interaction could not be acknowledged, so nothing was done: {failure}");
+    match (acknowledged, told) {
+        (Acknowledged::No, Err(failure)) => {
+            warn!("an interaction could not be acknowledged, so nothing is done: {failure}")
+        }
+        (Acknowledged::Perhaps, Err(failure)) => warn!("an interaction may not be acknowledged: {failure}"),
+        (_, Err(failure)) => debug!("an interaction was acknowledged before: {failure}"),
+        (_, Ok(())) => {}
     }
-    acknowledged.is_ok()
+    acknowledged
 }
 
 async fn act(bot: &Bot, interaction: &Interaction, control: Control) -> Result<String> {
@@ -140,7 +175,7 @@ async fn actor(bot: &Bot, interaction: &Interaction, game: GameId) -> Result<Act
     let user = interaction.author().ok_or(Refusal::NotFound)?;
     let permissions = told.permissions.map(|permissions| permissions.bits()).unwrap_or_default();
     let member = Member::new(UserId::new(), guild, told.roles.clone(), permissions, false);
-    let manager = member.is_guild_admin() || member.is_manager(&manager_roles(bot, game, guild).await?);
+    let manager = member.is_manager(&manager_roles(bot, game, guild).await?);
     let profile = Profile {
         discord: user.id,
         username: user.name.clone(),
@@ -154,7 +189,12 @@ async fn actor(bot: &Bot, interaction: &Interaction, game: GameId) -> Result<Act
 async fn manager_roles(bot: &Bot, game: GameId, guild: DiscordGuild) -> Result<Vec<shared::domain::ids::DiscordRole>> {
     let mut sql = bot.app.db.connection().await?;
     let (_, of, managers) = games::guild_of(&mut sql, game).await?.ok_or(Refusal::NotFound)?;
-    if of == guild { Ok(managers) } else { Err(Refusal::NotFound.into()) }
+    Ok(here(guild, of, managers)?)
+}
+
+/// What `known` of a game of the guild `of` is worth in the guild in which somebody pressed, whoever they are there.
+fn here<T>(pressed_in: DiscordGuild, of: DiscordGuild, known: T) -> std::result::Result<T, Refusal> {
+    if of == pressed_in { Ok(known) } else { Err(Refusal::NotFound) }
 }
 
 /// The message of a game that is gone loses its buttons (DI-19); of a game that is only hidden it keeps them.
@@ -166,7 +206,7 @@ async fn forget_buttons(bot: &Bot, interaction: &Interaction, control: Control) 
     };
     if matches!(gone.await, Ok(None)) {
         let body = json!({ "components": [], "allowed_mentions": { "parse": [] } });
-        if let Err(failure) = bot.discord.edit_message(message.channel_id, message.id, body).await {
+        if let Err(failure) = bot.discord.edit_message(message.channel_id, message.id, body, PATIENT).await {
             debug!("a dead message keeps its buttons: {failure}");
         }
     }
@@ -227,4 +267,27 @@ fn attributes(interaction: &Interaction, control: Control, named: Named, shard: 
     ];
     attributes.extend(present.into_iter().filter_map(|(key, value)| Some(Attribute::new(key, value?))));
     attributes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_press_is_only_given_up_when_its_acknowledgement_certainly_failed() {
+        let failed = |class, status| Err(Failure { class, status, code: None, retry_after: None });
+        assert_eq!(Acknowledged::of(&Ok(())), Acknowledged::Yes);
+        assert_eq!(Acknowledged::of(&failed(Class::Done, Some(400))), Acknowledged::Yes, "40060: it was before");
+        assert_eq!(Acknowledged::of(&failed(Class::Unknown, Some(502))), Acknowledged::Perhaps);
+        assert_eq!(Acknowledged::of(&failed(Class::Unknown, None)), Acknowledged::Perhaps, "no answer in time");
+        assert_eq!(Acknowledged::of(&failed(Class::Permanent, Some(404))), Acknowledged::No, "10062: it is dead");
+        assert_eq!(Acknowledged::of(&failed(Class::Retry, None)), Acknowledged::No, "it did not connect");
+    }
+
+    #[test]
+    fn a_game_of_another_guild_is_not_found_whoever_presses() {
+        let (one, other) = (DiscordGuild::new(1), DiscordGuild::new(2));
+        assert_eq!(here(one, one, "managers"), Ok("managers"));
+        assert_eq!(here(other, one, "managers"), Err(Refusal::NotFound));
+    }
 }

@@ -53,11 +53,32 @@ pub struct Bot {
 impl Bot {
     /// A background call ended so; what Discord answers with sense shows that it is there.
     pub(crate) fn saw(&self, failure: Option<&Failure>) {
-        let there = failure.is_none_or(|failure| match failure.class {
-            Class::Unknown => false,
-            Class::Retry => failure.status.is_some(),
-            Class::Done | Class::Wait | Class::Permanent | Class::WaitLong | Class::Credential | Class::Poison => true,
-        });
-        self.breaker.saw(Instant::now(), there);
+        if let Some(there) = failure.map_or(Some(true), there) {
+            self.breaker.saw(Instant::now(), there);
+        }
+    }
+}
+
+/// Whether a failure shows that Discord is there, or that it is away; none when the call never went out.
+fn there(failure: &Failure) -> Option<bool> {
+    match (failure.class, failure.status) {
+        (Class::Unknown, _) | (Class::Retry, None) => Some(false),
+        (_, Some(_)) => Some(true),
+        (_, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_shows_that_discord_is_there() {
+        let seen = |class, status| there(&Failure { class, status, code: None, retry_after: None });
+        assert_eq!(seen(Class::Permanent, Some(403)), Some(true));
+        assert_eq!(seen(Class::Unknown, Some(503)), Some(false));
+        assert_eq!(seen(Class::Unknown, None), Some(false));
+        assert_eq!(seen(Class::Retry, None), Some(false), "it did not connect");
+        assert_eq!(seen(Class::Wait, None), None, "it waited for a permit until its time was over");
     }
 }

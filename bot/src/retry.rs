@@ -51,6 +51,8 @@ pub struct Breaker(Mutex<Calls>);
 
 #[derive(Debug, Default)]
 struct Calls {
+    /// Stays until a call shows that it is back: trials alone are too few to say so either way.
+    away: bool,
     /// When, and whether Discord was there.
     recent: VecDeque<(Instant, bool)>,
     next_trial: Option<Instant>,
@@ -60,9 +62,7 @@ impl Breaker {
     /// Whether a call may be made now; false only while Discord is away.
     pub fn admits(&self, now: Instant) -> bool {
         let mut calls = self.calls();
-        calls.forget(now);
-        if !calls.open() {
-            calls.next_trial = None;
+        if !calls.away {
             return true;
         }
         let due = calls.next_trial.is_none_or(|trial| trial <= now);
@@ -75,12 +75,13 @@ impl Breaker {
     /// A call ended; `there` says whether Discord answered as something that works.
     pub fn saw(&self, now: Instant, there: bool) {
         let mut calls = self.calls();
-        calls.forget(now);
-        if there && calls.open() {
+        if there && calls.away {
             // It is back: what failed before says nothing any more.
-            calls.recent.clear();
+            *calls = Calls::default();
         }
+        calls.forget(now);
         calls.recent.push_back((now, there));
+        calls.away |= !there && calls.mostly_failed();
     }
 
     fn calls(&self) -> std::sync::MutexGuard<'_, Calls> {
@@ -95,7 +96,7 @@ impl Calls {
         }
     }
 
-    fn open(&self) -> bool {
+    fn mostly_failed(&self) -> bool {
         let failed = self.recent.iter().filter(|(_, there)| !there).count();
         self.recent.len() >= ENOUGH && failed * 2 >= self.recent.len()
     }
@@ -135,6 +136,27 @@ mod tests {
         assert_eq!([at(0), at(1), at(4), at(5), at(6)], [true, false, false, true, false]);
         breaker.saw(start + Duration::from_secs(6), true);
         assert_eq!([at(6), at(6), at(6)], [true, true, true]);
+    }
+
+    #[test]
+    fn trials_that_fail_for_a_minute_let_nothing_else_through() {
+        let breaker = Breaker::default();
+        let start = Instant::now();
+        (0..10).for_each(|_| breaker.saw(start, false));
+        let mut admitted = vec![];
+        for second in 0..=60 {
+            let now = start + Duration::from_secs(second);
+            while breaker.admits(now) {
+                admitted.push(second);
+                breaker.saw(now, false);
+                assert!(admitted.len() < 100, "it closed during the outage");
+            }
+        }
+        assert_eq!(admitted, [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60]);
+        breaker.saw(start + Duration::from_secs(61), true);
+        let back = start + Duration::from_secs(62);
+        breaker.saw(back, false);
+        assert!(breaker.admits(back) && breaker.admits(back), "one failure after it is back says nothing");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The one integration test binary: each module is about one promise.
 
 mod counted;
+mod faults;
 mod joins;
 mod kills;
 mod refusals;

@@ -54,7 +54,13 @@ impl Message {
         Self { row, body, properties, destination, span, since: Instant::now() }
     }
 
-    /// Ends the span and counts: the message is with the broker, or it is not because of `error`.
+    /// What it says of a game, if that is what it is about.
+    pub(super) fn fact(&self) -> Option<Event> {
+        let event = Event::read(&self.row.routing_key, self.row.schema_version, &self.body).ok()?;
+        matches!(event, Event::Game { .. }).then_some(event)
+    }
+
+    /// Ends the span and measures: the message is with the broker, or it is not because of `error`.
     pub(super) fn settle(self, error: Option<&'static str>) {
         let labels = vec![
             KeyValue::new("messaging.system", "rabbitmq"),
@@ -66,9 +72,8 @@ impl Message {
         let mut timed = labels;
         timed.push(KeyValue::new("messaging.operation.type", "send"));
         instruments::get().messaging_duration.record(seconds(self.since), &timed);
-        match error {
-            Some(error) => self.span.fail(error),
-            None => count(&self.row, &self.body),
+        if let Some(error) = error {
+            self.span.fail(error);
         }
         self.span.end();
     }
@@ -93,11 +98,10 @@ fn properties(row: &OutboxRow, context: &Context) -> BasicProperties {
         .with_headers(headers)
 }
 
-/// Facts about games are counted here and not where they are decided: a rollback cannot count.
-fn count(row: &OutboxRow, body: &[u8]) {
-    let Ok(Event::Game { change, face, roster, .. }) = Event::read(&row.routing_key, row.schema_version, body) else {
-        return;
-    };
+/// Counts a fact about a game, once its row says that it is published: then neither what an action rolled back nor
+/// what is published a second time is counted. A commit whose answer is lost loses the count, which is only a count.
+pub(super) fn count(fact: &Event) {
+    let Event::Game { change, face, roster, .. } = fact else { return };
     let face = KeyValue::new("gamesched.face", face.as_str());
     let instruments = instruments::get();
     instruments.game_changes.add(1, &[KeyValue::new("gamesched.event.type", change.as_str()), face.clone()]);

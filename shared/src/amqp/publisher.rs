@@ -7,13 +7,14 @@ use anyhow::{Context as _, anyhow};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{Channel, Connection, Event};
+use lapin::{Channel, Connection, Event as Happened};
 use tokio::time::timeout;
 
 use super::message::Message;
 use super::topology::{self, short};
 use super::{Broker, broken};
 use crate::domain::ids::MessageId;
+use crate::events::Event;
 use crate::store::outbox::OutboxRow;
 use crate::telemetry::instruments;
 
@@ -24,13 +25,15 @@ pub(super) struct Publisher {
     broker: Broker,
     connection: Connection,
     channel: Channel,
-    events: BoxStream<'static, Event>,
+    events: BoxStream<'static, Happened>,
 }
 
 /// What became of a batch.
 pub(super) struct Settled {
     /// With the broker, in a queue.
     pub(super) confirmed: Vec<MessageId>,
+    /// What the confirmed ones say of games, to be counted once that is written.
+    pub(super) facts: Vec<Event>,
     /// Routing keys that no queue wanted.
     pub(super) unroutable: BTreeSet<String>,
     /// Not everything was accepted.
@@ -61,8 +64,8 @@ impl Publisher {
     pub(super) async fn lost(&mut self) -> anyhow::Error {
         loop {
             match self.events.next().await {
-                Some(Event::Error(error)) => return broken(error),
-                Some(Event::ConnectionBlocked(reason)) => return anyhow!("the broker takes no messages: {reason}"),
+                Some(Happened::Error(error)) => return broken(error),
+                Some(Happened::ConnectionBlocked(reason)) => return anyhow!("the broker takes no messages: {reason}"),
                 Some(_) => {}
                 None => return anyhow!("the connection ended"),
             }
@@ -110,7 +113,7 @@ impl Publisher {
 }
 
 fn settle(messages: Vec<Message>, answers: &Answers) -> Settled {
-    let mut settled = Settled { confirmed: Vec::new(), unroutable: BTreeSet::new(), refused: false };
+    let mut settled = Settled { confirmed: Vec::new(), facts: Vec::new(), unroutable: BTreeSet::new(), refused: false };
     for (message, accepted) in messages.into_iter().zip(&answers.accepted) {
         let id = message.row.id;
         if answers.returned.contains(&id.to_string()) {
@@ -121,6 +124,7 @@ fn settle(messages: Vec<Message>, answers: &Answers) -> Settled {
             message.settle(Some("returned"));
         } else if *accepted {
             settled.confirmed.push(id);
+            settled.facts.extend(message.fact());
             message.settle(None);
         } else {
             settled.refused = true;

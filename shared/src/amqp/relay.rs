@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::publisher::Publisher;
-use super::{BACK_OFF, Broker, LinkState, bounded};
+use super::{BACK_OFF, Broker, LinkState, bounded, message};
+use crate::error::Error;
 use crate::service::{Turns, backoff};
 use crate::store::{Db, fault, outbox};
 use crate::telemetry::span;
@@ -57,7 +58,7 @@ impl Relay {
         let mut older = HEAD_START;
         loop {
             turns.turn();
-            let wait = match self.drain(older, &stop).await {
+            let wait = match self.drain(older, &turns, &stop).await {
                 Ok(()) => self.drained(),
                 Err(fault) => self.failed(&fault),
             };
@@ -96,7 +97,7 @@ impl Relay {
     }
 
     /// Publishes until nothing is left that is old enough.
-    async fn drain(&mut self, older: Duration, stop: &CancellationToken) -> anyhow::Result<()> {
+    async fn drain(&mut self, older: Duration, turns: &Turns, stop: &CancellationToken) -> anyhow::Result<()> {
         self.sleeping.retain(|_, until| *until > Instant::now());
         if self.publisher.as_ref().is_some_and(|publisher| !publisher.is_connected()) {
             self.publisher = None;
@@ -111,7 +112,10 @@ impl Relay {
         };
         self.publisher = Some(publisher);
         self.link.up();
-        while self.batch(older).await? {}
+        // A long backlog neither holds up the end of the process nor looks like a loop that is stuck.
+        while !stop.is_cancelled() && self.batch(older).await? {
+            turns.turn();
+        }
         Ok(())
     }
 
@@ -120,7 +124,7 @@ impl Relay {
         let Some(publisher) = &mut self.publisher else { return Ok(false) };
         let sleeping: Vec<_> = self.sleeping.keys().cloned().collect();
         let mut tx = self.db.begin().await.map_err(fault)?;
-        let rows = outbox::claim(&mut tx, older, BATCH, &sleeping).await.map_err(within)?;
+        let rows = outbox::claim(&mut tx, older, BATCH, &sleeping).await.map_err(Error::into_fault)?;
         let full = i64::try_from(rows.len()).is_ok_and(|claimed| claimed == BATCH);
         if rows.is_empty() {
             tx.rollback().await.map_err(fault)?;
@@ -135,8 +139,9 @@ impl Relay {
                 return Err(fault);
             }
         };
-        outbox::published(&mut tx, &settled.confirmed).await.map_err(within)?;
+        outbox::published(&mut tx, &settled.confirmed).await.map_err(Error::into_fault)?;
         tx.commit().await.map_err(fault)?;
+        settled.facts.iter().for_each(message::count);
         for key in settled.unroutable {
             warn!("no queue wants {key}: it rests for {} s", REST.as_secs());
             self.sleeping.insert(key, Instant::now() + REST);
@@ -153,13 +158,5 @@ async fn lost(publisher: Option<&mut Publisher>) -> anyhow::Error {
     match publisher {
         Some(publisher) => publisher.lost().await,
         None => std::future::pending().await,
-    }
-}
-
-/// The store's errors here are faults: nobody asked, so nobody is refused.
-fn within(error: crate::error::Error) -> anyhow::Error {
-    match error {
-        crate::error::Error::Fault(fault) => fault,
-        crate::error::Error::Refused(refusal) => anyhow::Error::new(refusal),
     }
 }

@@ -26,7 +26,7 @@ pub use failure::{Class, Failure};
 /// How long a call may take that nobody waits for.
 pub const PATIENT: Duration = Duration::from_secs(10);
 /// How long a call may take that a person waits for.
-pub const INTERACTIVE: Duration = Duration::from_millis(2_500);
+const INTERACTIVE: Duration = Duration::from_millis(2_500);
 
 /// The first answer to an interaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,9 +67,8 @@ impl Discord {
         deadline: Duration,
     ) -> Result<DiscordMessage, Failure> {
         let route = Route::CreateMessage { channel_id: channel.get() };
-        let mut call = change(route, "/channels/{channel_id}/messages", Some(body));
-        (call.effect, call.deadline) = (Effect::Creates, deadline);
-        id(&self.call(call).await?)
+        let call = change(route, "/channels/{channel_id}/messages", Some(body));
+        id(&self.call(Call { effect: Effect::Creates, deadline, ..call }).await?)
     }
 
     /// Changes a message of ours.
@@ -81,9 +80,11 @@ impl Discord {
         channel: DiscordChannel,
         message: DiscordMessage,
         body: Value,
+        deadline: Duration,
     ) -> Result<(), Failure> {
         let route = Route::UpdateMessage { channel_id: channel.get(), message_id: message.get() };
-        self.call(change(route, "/channels/{channel_id}/messages/{message_id}", Some(body))).await.map(drop)
+        let call = change(route, "/channels/{channel_id}/messages/{message_id}", Some(body));
+        self.call(Call { deadline, ..call }).await.map(drop)
     }
 
     /// Deletes a message of ours.
@@ -99,9 +100,9 @@ impl Discord {
     ///
     /// # Errors
     /// When Discord does not.
-    pub async fn open_dm(&self, user: DiscordUser) -> Result<DiscordChannel, Failure> {
-        let body = json!({ "recipient_id": user });
-        id(&self.call(change(Route::CreatePrivateChannel, "/users/@me/channels", Some(body))).await?)
+    pub async fn open_dm(&self, user: DiscordUser, deadline: Duration) -> Result<DiscordChannel, Failure> {
+        let call = change(Route::CreatePrivateChannel, "/users/@me/channels", Some(json!({ "recipient_id": user })));
+        id(&self.call(Call { deadline, ..call }).await?)
     }
 
     /// Messages of a channel that are younger than the given one.
@@ -113,6 +114,7 @@ impl Discord {
         channel: DiscordChannel,
         after: DiscordMessage,
         limit: u16,
+        deadline: Duration,
     ) -> Result<Vec<Value>, Failure> {
         let route = Route::GetMessages {
             after: Some(after.get()),
@@ -121,7 +123,8 @@ impl Discord {
             channel_id: channel.get(),
             limit: Some(limit),
         };
-        read(self.call(change(route, "/channels/{channel_id}/messages", None)).await?)
+        let call = change(route, "/channels/{channel_id}/messages", None);
+        read(self.call(Call { deadline, ..call }).await?)
     }
 
     /// The first answer to an interaction, within Discord's 3 s.

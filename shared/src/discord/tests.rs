@@ -115,12 +115,12 @@ async fn answers_are_sorted_and_an_interaction_does_not_show_our_token() {
     ])
     .await;
     let discord = discord(&url);
-    let gone = discord.edit_message(Snowflake::new(5), Snowflake::new(6), json!({})).await.unwrap_err();
+    let gone = discord.edit_message(Snowflake::new(5), Snowflake::new(6), json!({}), PATIENT).await.unwrap_err();
     assert_eq!((gone.class, gone.status, gone.code), (Class::Permanent, Some(404), Some(10_008)));
     let twice = discord.acknowledge(Id::new(8), "secret", Ack::DeferredUpdate).await.unwrap_err();
     assert_eq!(twice.class, Class::Done);
     assert_eq!(board.asked()[1], "POST /api/v10/interactions/8/secret/callback  {\"type\":6}");
-    assert_eq!(discord.open_dm(Snowflake::new(1)).await.unwrap_err().class, Class::Unknown);
+    assert_eq!(discord.open_dm(Snowflake::new(1), PATIENT).await.unwrap_err().class, Class::Unknown);
     assert_eq!(discord.gateway().await.unwrap_err().class, Class::Credential);
     assert_eq!(discord.gateway().await.unwrap_err().class, Class::Credential);
     assert_eq!(board.asked().len(), 4, "a token that was refused is not shown again");

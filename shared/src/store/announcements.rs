@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::Sql;
 use super::deliveries::{base62, seconds};
+use super::{Sql, discord_id};
 use crate::domain::ids::{Discord, DiscordChannel, DiscordMessage, GameId, GuildId};
 use crate::telemetry::carry;
 
@@ -20,17 +20,14 @@ pub struct Claimed {
     /// Tries since it was last shown right, this one included.
     pub attempts: i32,
     pub desired_version: i64,
-    pub rendered_version: i64,
     pub channel: DiscordChannel,
     pub message: Option<DiscordMessage>,
     pub generation: i32,
-    pub state: String,
     /// How long it has been unknown whether the post exists.
     pub unknown_for: Option<Duration>,
     /// When the outcome became unknown; the search for the post begins there.
     pub first_unknown_at: Option<DateTime<Utc>>,
     pub changed_at: DateTime<Utc>,
-    pub trace_context: Value,
 }
 
 /// An announcement that shows an old version and is due.
@@ -95,7 +92,7 @@ pub async fn create(
          values ($1, $2, $3, $4, now(), now() + interval '3 s', $5)",
         game.0,
         guild.0,
-        channel.get().cast_signed(),
+        discord_id(channel),
         if deferred { "deferred" } else { "pending" },
         carry::row(),
     )
@@ -159,9 +156,8 @@ pub async fn claim(sql: &mut Sql, game: GameId, owner: &str) -> sqlx::Result<Opt
              and state not in ('deferred', 'lost', 'removed')
              and (attempts = 0 or next_attempt_at <= now())
              and (lease_until is null or lease_until < now())
-           returning fence, attempts, desired_version, rendered_version, channel_id, message_id, generation, state,
-             extract(epoch from now() - first_unknown_at)::float8 as unknown_for, first_unknown_at, changed_at,
-             trace_context"#,
+           returning fence, attempts, desired_version, channel_id, message_id, generation,
+             extract(epoch from now() - first_unknown_at)::float8 as unknown_for, first_unknown_at, changed_at"#,
         game.0,
         owner,
     )
@@ -172,15 +168,12 @@ pub async fn claim(sql: &mut Sql, game: GameId, owner: &str) -> sqlx::Result<Opt
         fence: row.fence,
         attempts: row.attempts,
         desired_version: row.desired_version,
-        rendered_version: row.rendered_version,
         channel: Discord::new(row.channel_id.cast_unsigned()),
         message: row.message_id.map(|id| Discord::new(id.cast_unsigned())),
         generation: row.generation,
-        state: row.state,
         unknown_for: row.unknown_for.map(seconds),
         first_unknown_at: row.first_unknown_at,
         changed_at: row.changed_at,
-        trace_context: row.trace_context,
     }))
 }
 
@@ -199,7 +192,7 @@ pub async fn rendered(sql: &mut Sql, turn: &Claimed, message: DiscordMessage) ->
         turn.game.0,
         turn.fence,
         turn.desired_version,
-        message.get().cast_signed(),
+        discord_id(message),
         turn.changed_at,
     )
     .fetch_optional(&mut *sql)
@@ -250,7 +243,7 @@ pub async fn unblock(sql: &mut Sql, channel: DiscordChannel) -> sqlx::Result<()>
     sqlx::query!(
         "/* UPDATE announcements */ update announcements set next_attempt_at = now()
          where channel_id = $1 and state = 'blocked' and lease_owner is null",
-        channel.get().cast_signed(),
+        discord_id(channel),
     )
     .execute(&mut *sql)
     .await?;

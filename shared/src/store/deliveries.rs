@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Sql;
+use super::{Sql, discord_id};
 use crate::domain::ids::{
     DeliveryId, Discord, DiscordChannel, DiscordMessage, DiscordUser, GameId, GuildId, MessageId,
 };
@@ -64,7 +64,6 @@ pub struct Claimed {
     pub nonce: String,
     /// Since it should have been sent.
     pub lateness: Duration,
-    pub trace_context: Value,
 }
 
 /// A delivery that is due.
@@ -154,7 +153,7 @@ pub async fn bear(sql: &mut Sql, new: &[NewDelivery]) -> sqlx::Result<Vec<Delive
         &column(|new| new.guild.0),
         &column(|new| new.game.0),
         &new.iter().map(|new| new.dedupe_key.clone()).collect::<Vec<_>>(),
-        &new.iter().map(|new| new.recipient.get().cast_signed()).collect::<Vec<_>>(),
+        &new.iter().map(|new| discord_id(new.recipient)).collect::<Vec<_>>(),
         &new.iter().map(|new| new.kind.to_owned()).collect::<Vec<_>>(),
         &new.iter().map(|new| new.payload.clone()).collect::<Vec<_>>(),
         &new.iter().map(|new| new.due_at).collect::<Vec<_>>(),
@@ -173,7 +172,6 @@ pub async fn bear(sql: &mut Sql, new: &[NewDelivery]) -> sqlx::Result<Vec<Delive
 ///
 /// # Errors
 /// When the database is away.
-#[expect(clippy::too_many_lines, reason = "one statement and its columns")]
 pub async fn claim(sql: &mut Sql, id: DeliveryId, owner: &str) -> sqlx::Result<Option<Claimed>> {
     let row = sqlx::query!(
         r#"/* UPDATE deliveries */ update deliveries set
@@ -185,7 +183,7 @@ pub async fn claim(sql: &mut Sql, id: DeliveryId, owner: &str) -> sqlx::Result<O
              next_attempt_at = now() + interval '20 s', first_attempt_at = coalesce(first_attempt_at, now())
            where id = $1 and state in ('pending', 'uncertain') and parked_at is null
              and (fence = 0 or next_attempt_at <= now()) and (lease_until is null or lease_until < now())
-           returning game_id, fence, attempts, park_after, unknowns, recipient, kind, payload, nonce, trace_context,
+           returning game_id, fence, attempts, park_after, unknowns, recipient, kind, payload, nonce,
              extract(epoch from now() - first_unknown_at)::float8 as unknown_for,
              first_attempt_at as "first_attempt_at!", now() > not_after as "too_late!",
              (for_start_at is not null and not exists (select from games where games.id = deliveries.game_id
@@ -212,7 +210,6 @@ pub async fn claim(sql: &mut Sql, id: DeliveryId, owner: &str) -> sqlx::Result<O
         payload: row.payload,
         nonce: row.nonce,
         lateness: seconds(row.lateness),
-        trace_context: row.trace_context,
     }))
 }
 
@@ -237,8 +234,8 @@ impl From<End> for Written {
         match end {
             End::Sent(channel, message) => Self {
                 state: Some("sent"),
-                channel: Some(channel.get().cast_signed()),
-                message: message.map(|id| id.get().cast_signed()),
+                channel: Some(discord_id(channel)),
+                message: message.map(discord_id),
                 ..same
             },
             End::Failed(code) => Self { state: Some("failed"), code: Some(code), class: Some("permanent"), ..same },
@@ -248,7 +245,11 @@ impl From<End> for Written {
             End::Uncertain(wait, class) => {
                 Self { state: Some("uncertain"), wait, class: Some(class), unknowns: 1, ..same }
             }
-            End::Parked(reason) => Self { state: Some("failed"), class: Some(reason), parked: Some(reason), ..same },
+            End::Parked(reason) => {
+                // Parking is a mark. Only spent tries are a failure; what may have arrived stays uncertain.
+                let state = (reason == "attempts").then_some("failed");
+                Self { state, class: Some(reason), parked: Some(reason), ..same }
+            }
             End::NoProof => Self { state: Some("uncertain"), parked: Some("no_proof"), ..same },
             End::Released => Self { given_back: 1, ..same },
         }
@@ -306,7 +307,7 @@ pub async fn expire(
          where game_id = $1 and recipient = coalesce($2, recipient)
            and state in ('pending', 'uncertain') and lease_owner is null",
         game.0,
-        recipient.map(|user| user.get().cast_signed()),
+        recipient.map(discord_id),
         reason,
     )
     .execute(&mut *sql)
@@ -356,6 +357,14 @@ pub async fn next_due(sql: &mut Sql) -> sqlx::Result<Option<Duration>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parking_marks_a_delivery_and_only_spent_tries_fail_it() {
+        let state = |end| Written::from(end).state;
+        assert_eq!(state(End::Parked("attempts")), Some("failed"));
+        assert_eq!(state(End::Parked("poison")), None);
+        assert_eq!(state(End::NoProof), Some("uncertain"));
+    }
 
     #[test]
     fn every_id_has_a_nonce_of_23_characters() {
