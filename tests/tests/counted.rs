@@ -35,7 +35,8 @@ fn normal(text: &str) -> String {
     let mut rest = text.trim();
     let mut before = ' ';
     while let Some(next) = rest.chars().next() {
-        let constant = next == '\'' || next == '$' || (next.is_ascii_digit() && !before.is_alphanumeric() && before != '_');
+        let constant =
+            next == '\'' || next == '$' || (next.is_ascii_digit() && !before.is_alphanumeric() && before != '_');
         let length = if next == '\'' {
             rest[1..].find('\'').map_or(rest.len(), |end| end + 2)
         } else if constant {

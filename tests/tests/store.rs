@@ -21,6 +21,10 @@ async fn a_caller_that_goes_away_while_a_transaction_begins_leaves_none_open() {
     for microseconds in (0..4_000).step_by(25) {
         let begun = tokio::time::timeout(Duration::from_micros(microseconds), db.begin()).await;
         drop(begun);
-        assert_ne!(began(&db).await, began(&db).await, "cut after {microseconds} µs: the connection is in a transaction");
+        assert_ne!(
+            began(&db).await,
+            began(&db).await,
+            "cut after {microseconds} µs: the connection is in a transaction"
+        );
     }
 }
