@@ -15,5 +15,5 @@ use shared::worker;
 /// When a setting cannot be used or the health address is taken.
 pub async fn run(settings: Settings, process: Process) -> anyhow::Result<()> {
     housekeeping::start(&settings.common, &process)?;
-    worker::run(&settings.common, process, "scheduled_transitions", transitions::look).await
+    worker::run::<transitions::Transitions>(&settings.common, process).await
 }

@@ -4,6 +4,8 @@ mod housekeeping;
 mod joins;
 mod kills;
 mod refusals;
+mod reminders;
+mod schedule;
 mod services;
 mod stories;
 mod tidy;
