@@ -5,7 +5,7 @@ use shared::cache::projection::MemberView;
 use shared::domain::form::Template;
 use shared::domain::game::Face;
 use shared::domain::ids::{DiscordGuild, DiscordRole, GameId, GuildId};
-use shared::domain::permission::{Member, may_host, may_join};
+use shared::domain::permission::{Member, Viewer, may_host, may_join, may_see};
 use shared::error::Refusal;
 use shared::store::games::{self, GameView};
 use shared::store::guilds::{self, Guild};
@@ -81,17 +81,9 @@ impl Access {
 
     /// Hidden games are not there; seeing is wider than joining (PE-06, PE-11, PE-12).
     pub(crate) fn must_see(&self, view: &GameView, now: chrono::DateTime<chrono::Utc>) -> Result<(), Refusal> {
-        if self.runs(view) {
-            return Ok(());
-        }
-        if view.game.is_hidden(now) {
-            return Err(Refusal::NotFound);
-        }
         let plays = view.rows.iter().any(|(row, _)| row.who.user() == Some(self.member.user));
-        if plays || self.may_join(view) {
-            return Ok(());
-        }
-        Err(Refusal::Forbidden { need: "hold one of the player roles of this game" })
+        let viewer = Viewer { user: self.member.user, roles: self.member.roles(), manager: self.manager };
+        Ok(may_see(&view.game, &viewer, plays, now)?)
     }
 
     /// The player gate, for the caller (PE-06).

@@ -13,5 +13,5 @@ use shared::worker;
 /// # Errors
 /// When a setting cannot be used or the health address is taken.
 pub async fn run(settings: Settings, process: Process) -> anyhow::Result<()> {
-    worker::run(&settings.common, process, "scheduled_notifications", notices::look).await
+    worker::run::<notices::Notices>(&settings.common, process).await
 }

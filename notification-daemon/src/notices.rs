@@ -1,64 +1,48 @@
-//! Due notices, one row and one transaction at a time.
+//! Due notices: each becomes the letters of those whom it concerns at the moment when it fires.
+
+use std::time::Duration;
 
 use shared::actions::{self, Expanded};
 use shared::app::App;
-use shared::daemon::Look;
-use shared::error::Error;
-use shared::faults;
-use shared::store::schedule::{Job, NoticeKind, claim_notice};
-use shared::store::{Tx, backlog};
-use shared::telemetry::job::{self, Outcome};
-use tracing::{error, info};
+use shared::domain::ids::JobId;
+use shared::error::Result;
+use shared::store::schedule::{self, Claim, End, Job, NoticeKind};
+use shared::store::{Sql, Tx, backlog};
+use shared::worker::Errand;
 
-/// Takes the notice that is due for longest, if any.
-pub(crate) async fn look(app: App) -> anyhow::Result<Look> {
-    let mut tx = app.db.begin().await.map_err(shared::store::fault)?;
-    let claimed = claim_notice(&mut tx).await.map_err(Error::into_fault)?;
-    let Some(notice) = claimed else {
-        let next_due_in = backlog::next_notice(&mut tx).await.map_err(Error::into_fault)?;
-        tx.rollback().await.map_err(shared::store::fault)?;
-        return Ok(Look { next_due_in, ..Look::default() });
-    };
-    fire(&app, tx, notice).await?;
-    Ok(Look { claimed: 1, full: true, ..Look::default() })
-}
+/// The notices.
+pub(crate) struct Notices;
 
-/// Fires one notice in a trace of its own; a failed one goes on later and delays none behind it.
-async fn fire(app: &App, tx: Tx, notice: Job<NoticeKind>) -> anyhow::Result<()> {
-    let told = job::Job {
-        kind: format!("notice.{}", notice.kind.notice).into(),
-        id: notice.id.to_string(),
-        due_at: notice.due_at,
-        lateness: notice.lateness,
-        attempt: notice.attempt,
-        game: Some(notice.game.to_string()),
-        cause: notice.trace_context.clone(),
-    };
-    let work = async {
-        let expanded = actions::expand(app, tx, &notice).await.map_err(Error::into_fault);
-        match &expanded {
-            Ok(Expanded::Told(people)) => {
-                info!(gamesched.game.id = %notice.game, "told {people} people: {}", notice.kind.notice);
-            }
-            Ok(Expanded::Expired(reason)) => {
-                info!(gamesched.game.id = %notice.game, "did not tell {}: {reason}", notice.kind.notice);
-            }
-            Err(fault) => {
-                error!(error.type = faults::class(fault), "notice {} failed: {fault:#}", notice.kind.notice);
-            }
-        }
-        expanded
-    };
-    let ended = told.run(work, outcome).await;
-    let Err(fault) = ended else { return Ok(()) };
-    let mut sql = app.db.connection().await.map_err(shared::store::fault)?;
-    backlog::retry_notice(&mut sql, notice.id, faults::class(&fault)).await.map_err(Error::into_fault)
-}
+impl Errand for Notices {
+    type Kind = NoticeKind;
 
-fn outcome(ended: &anyhow::Result<Expanded>) -> Outcome {
-    match ended {
-        Ok(Expanded::Told(_)) => Outcome { word: "done", fault: None },
-        Ok(Expanded::Expired(_)) => Outcome { word: "expired", fault: None },
-        Err(fault) => Outcome { word: "retry", fault: Some(faults::class(fault)) },
+    const TABLE: &'static str = "scheduled_notifications";
+
+    fn kind(kind: &NoticeKind) -> String {
+        format!("notice.{}", kind.notice)
+    }
+
+    async fn claim(sql: &mut Sql) -> Result<Option<Claim<NoticeKind>>> {
+        schedule::claim_notice(sql).await
+    }
+
+    async fn work(app: &App, tx: Tx, job: &Job<NoticeKind>) -> Result<(End, String)> {
+        let notice = job.kind.notice;
+        Ok(match actions::expand(app, tx, job).await? {
+            Expanded::Told(people) => (End::Done, format!("told {people} people: {notice}")),
+            Expanded::Expired(reason) => (End::Expired(reason), format!("did not tell {notice}: {reason}")),
+        })
+    }
+
+    async fn end(sql: &mut Sql, row: JobId, end: End) -> Result<()> {
+        schedule::end_notice(sql, row, end).await
+    }
+
+    async fn retry(sql: &mut Sql, row: JobId, error: &'static str) -> Result<()> {
+        backlog::retry_notice(sql, row, error).await
+    }
+
+    async fn next(sql: &mut Sql) -> Result<Option<Duration>> {
+        backlog::next_notice(sql).await
     }
 }

@@ -157,6 +157,7 @@ create table scheduled_notifications (
   unique nulls not distinct (game_id, kind, participant_id, minutes_before, for_start_at)
 );
 create index scheduled_notifications_due on scheduled_notifications (next_attempt_at) where state = 'pending';
+create index scheduled_notifications_ended on scheduled_notifications (done_at) where done_at is not null;
 
 create table scheduled_transitions (
   id uuid primary key,
@@ -173,6 +174,7 @@ create table scheduled_transitions (
   trace_context jsonb not null
 );
 create index scheduled_transitions_due on scheduled_transitions (next_attempt_at) where state = 'pending';
+create index scheduled_transitions_ended on scheduled_transitions (done_at) where done_at is not null;
 create unique index scheduled_transitions_one_pending on scheduled_transitions (game_id, target) where state = 'pending';
 
 create table participant_actions (
@@ -227,6 +229,7 @@ create table deliveries (
 );
 create index deliveries_due on deliveries (next_attempt_at) where state in ('pending', 'uncertain') and parked_at is null;
 create index deliveries_of_game on deliveries (game_id);
+create index deliveries_ended on deliveries (created_at) where state in ('sent', 'failed', 'expired');
 
 create table announcements (
   game_id uuid primary key references games on delete cascade,
@@ -267,6 +270,7 @@ create table outbox (
   published_at timestamptz
 ) with (autovacuum_vacuum_scale_factor = 0.01, fillfactor = 70);
 create index outbox_unpublished on outbox (id) where published_at is null;
+create index outbox_published on outbox (published_at) where published_at is not null;
 
 create table inbox (
   consumer text not null,

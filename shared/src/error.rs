@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::domain::form::FieldError;
 use crate::domain::game::Status;
+use crate::domain::permission::Unseen;
 
 /// What an action returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -150,6 +151,15 @@ impl Error {
         match self {
             Self::Refused(refusal) => anyhow::anyhow!("refused: {}", refusal.code()),
             Self::Fault(fault) => fault,
+        }
+    }
+}
+
+impl From<Unseen> for Refusal {
+    fn from(unseen: Unseen) -> Self {
+        match unseen {
+            Unseen::Hidden => Self::NotFound,
+            Unseen::Gated => Self::Forbidden { need: "hold one of the player roles of this game" },
         }
     }
 }

@@ -1,51 +1,142 @@
 //! What both daemons are: a loop that takes due rows one by one, with its relay, its hints and its health.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::anyhow;
+use futures_util::FutureExt;
 use tokio::sync::Notify;
+use tracing::{error, info};
 
 use crate::amqp::{Broker, LinkState, relay};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::daemon::{self, Look, Notifier};
+use crate::domain::ids::JobId;
+use crate::error::{Error, Result};
+use crate::faults;
 use crate::service::{Process, Settings, watch};
-use crate::store::Db;
+use crate::store::schedule::{Claim, End, Job};
+use crate::store::{self, Db, Sql, Tx, fault};
+use crate::telemetry::job::{self, Outcome};
 
 /// Connections of a daemon: its loop, its relay, and one to spare.
 const CONNECTIONS: u32 = 6;
 
-/// Runs a daemon until the process stops: `look` takes what is due in `table` and says how it went.
+/// What a daemon does with the due rows of one table.
+pub trait Errand: 'static {
+    /// What a row is about.
+    type Kind: Send + Sync + 'static;
+
+    /// The table, which is also what hints and the loop are called.
+    const TABLE: &'static str;
+
+    /// A kind of the registry, such as `notice.reminder`.
+    fn kind(kind: &Self::Kind) -> String;
+
+    /// Locks the row that is due for longest.
+    fn claim(sql: &mut Sql) -> impl Future<Output = Result<Option<Claim<Self::Kind>>>> + Send;
+
+    /// Does what the row asks for and ends it, in its transaction. Says what became of it, for the log too.
+    fn work(app: &App, tx: Tx, job: &Job<Self::Kind>) -> impl Future<Output = Result<(End, String)>> + Send;
+
+    /// Ends a row that cannot be worked on.
+    fn end(sql: &mut Sql, row: JobId, end: End) -> impl Future<Output = Result<()>> + Send;
+
+    /// Lets a row that met a fault go on later, so that it delays none behind it.
+    fn retry(sql: &mut Sql, row: JobId, error: &'static str) -> impl Future<Output = Result<()>> + Send;
+
+    /// Until the next row is due; `None` when none waits.
+    fn next(sql: &mut Sql) -> impl Future<Output = Result<Option<Duration>>> + Send;
+}
+
+/// Runs a daemon until the process stops.
 ///
 /// # Errors
 /// When a setting cannot be used or the health address is taken.
-pub async fn run<F>(
-    settings: &Settings,
-    process: Process,
-    table: &'static str,
-    look: impl Fn(App) -> F + Clone + Send + Sync + 'static,
-) -> anyhow::Result<()>
-where
-    F: Future<Output = anyhow::Result<Look>> + Send + 'static,
-{
+pub async fn run<E: Errand>(settings: &Settings, process: Process) -> anyhow::Result<()> {
     let app = app(settings, &process)?;
     process.health.serve(settings.health_addr).await?;
     let wake = Arc::new(Notify::new());
     let hinted = LinkState::default();
     process.tasks.run("hints", {
         let (db, wake, hinted, stop) = (app.db.clone(), wake.clone(), hinted.clone(), process.stop.clone());
-        move || daemon::hints(db.clone(), vec![(table, wake.clone())], hinted.clone(), stop.clone())
+        move || daemon::hints(db.clone(), vec![(E::TABLE, wake.clone())], hinted.clone(), stop.clone())
     });
-    process.tasks.run(table, {
+    process.tasks.run(E::TABLE, {
         let stop = process.stop.clone();
         move || {
-            let (app, look, hinted) = (app.clone(), look.clone(), hinted.clone());
-            daemon::run(table, move || look(app.clone()), wake.clone(), move || !hinted.is_up(), stop.clone())
+            let (app, hinted) = (app.clone(), hinted.clone());
+            daemon::run(E::TABLE, move || look::<E>(app.clone()), wake.clone(), move || !hinted.is_up(), stop.clone())
         }
     });
     process.health.started();
     process.stop.cancelled().await;
     Ok(())
+}
+
+/// Takes the row that is due for longest, if any.
+async fn look<E: Errand>(app: App) -> anyhow::Result<Look> {
+    let mut tx = app.db.begin().await.map_err(fault)?;
+    match E::claim(&mut tx).await.map_err(Error::into_fault)? {
+        Some(Claim::Won(row)) => take::<E>(&app, tx, row).await?,
+        Some(Claim::Unknown(row, kind)) => {
+            E::end(&mut tx, row, End::Failed("unknown_kind")).await.map_err(Error::into_fault)?;
+            tx.commit().await.map_err(fault)?;
+            error!(gamesched.job.id = %row, "gave up a row of {} that is of the unknown kind {kind:?}", E::TABLE);
+        }
+        None => {
+            tx.rollback().await.map_err(fault)?;
+            let mut sql = app.db.connection().await.map_err(fault)?;
+            let next_due_in = E::next(&mut sql).await.map_err(Error::into_fault)?;
+            // What is due and was not won is locked elsewhere.
+            let locked = next_due_in.is_some_and(|due| due.is_zero());
+            return Ok(Look { locked, next_due_in, ..Look::default() });
+        }
+    }
+    Ok(Look { claimed: 1, full: true, ..Look::default() })
+}
+
+/// Works on one row in a trace of its own.
+async fn take<E: Errand>(app: &App, tx: Tx, row: Job<E::Kind>) -> anyhow::Result<()> {
+    let kind = E::kind(&row.kind);
+    let won = job::Job {
+        kind: kind.clone().into(),
+        id: row.id.to_string(),
+        due_at: row.due_at,
+        lateness: row.lateness,
+        attempt: row.attempt,
+        game: Some(row.game.to_string()),
+        cause: row.trace_context.clone(),
+    };
+    let work = async {
+        let ended = caught(E::work(app, tx, &row)).await;
+        match &ended {
+            Ok((_, what)) => info!(gamesched.game.id = %row.game, "{what}"),
+            Err(fault) => error!(error.type = faults::class(fault), "{kind} failed: {fault:#}"),
+        }
+        ended
+    };
+    let Err(fault) = won.run(work, outcome).await else { return Ok(()) };
+    let mut sql = app.db.connection().await.map_err(store::fault)?;
+    E::retry(&mut sql, row.id, faults::class(&fault)).await.map_err(Error::into_fault)
+}
+
+/// What a panic leaves behind is a fault of the one row that it met.
+async fn caught<T>(work: impl Future<Output = Result<T>>) -> anyhow::Result<T> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(ended) => ended.map_err(Error::into_fault),
+        Err(_) => Err(anyhow!("panicked")),
+    }
+}
+
+fn outcome(ended: &anyhow::Result<(End, String)>) -> Outcome {
+    match ended {
+        Ok((end, _)) => Outcome { word: end.as_str(), fault: None },
+        Err(fault) => Outcome { word: "retry", fault: Some(faults::class(fault)) },
+    }
 }
 
 /// The app of a process with its relay, its notifier and the watch over Postgres.
@@ -78,4 +169,17 @@ pub fn serve(app: &App, broker: Broker, process: &Process) {
             async move { watch(&health, "postgres", true, || async { db.ping().await }, stop).await }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_fault_of_the_row_and_not_of_the_loop() {
+        let broken: fn() -> Result<()> = || panic!("this row cannot be worked on");
+        let ended = caught(async { broken() }).await;
+        assert_eq!(ended.unwrap_err().to_string(), "panicked");
+        assert_eq!(caught(async { Ok(7) }).await.unwrap(), 7);
+    }
 }

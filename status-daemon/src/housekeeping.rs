@@ -3,38 +3,62 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use shared::error::Result;
 use shared::service::{Process, Settings};
+use shared::store::purge::{self, Old};
 use shared::store::{Db, backlog};
 use shared::telemetry::instruments::GAUGES;
 use shared::telemetry::span;
 use tokio::sync::Mutex;
 use tokio_cron_scheduler::{Job, JobScheduler};
-use tracing::{debug, info};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
 
 /// Between measurements of what waits.
 const MEASURE: Duration = Duration::from_secs(15);
+/// Between batches of a purge, in which others get their turn.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Between tries to start the periodic jobs.
+const AGAIN: Duration = Duration::from_secs(60);
 /// Every hour, in UTC.
 const PURGE: &str = "0 7 * * * *";
 
-/// Starts every periodic job; they end with the process.
-pub(crate) async fn start(settings: &Settings, process: &Process) -> anyhow::Result<()> {
+/// Keeps house until the process stops. What goes wrong here is tried again and holds nothing else up.
+///
+/// # Errors
+/// When the database's URL cannot be used.
+pub(crate) fn start(settings: &Settings, process: &Process) -> anyhow::Result<()> {
     let db = Db::open(settings.database(), process.name, 2)?;
-    let jobs = JobScheduler::new().await?;
+    let stop = process.stop.clone();
+    process.tasks.run("housekeeping", move || {
+        let (db, stop) = (db.clone(), stop.clone());
+        async move {
+            while let Err(fault) = keep(&db, &stop).await {
+                warn!("the periodic jobs did not start: {fault:#}, trying again");
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(AGAIN) => {}
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Runs every periodic job until `stop`.
+async fn keep(db: &Db, stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut jobs = JobScheduler::new().await?;
     jobs.add(Job::new_repeated_async(MEASURE, {
         let db = db.clone();
         move |_, _| Box::pin(span::silent(measure(db.clone())))
     })?)
     .await?;
+    let db = db.clone();
     jobs.add(Job::new_async(PURGE, move |_, _| Box::pin(span::silent(purge(db.clone()))))?).await?;
     jobs.start().await?;
-    let stop = process.stop.clone();
-    process.tasks.run("housekeeping", move || {
-        let (stop, mut jobs) = (stop.clone(), jobs.clone());
-        async move {
-            stop.cancelled().await;
-            let _ = jobs.shutdown().await;
-        }
-    });
+    stop.cancelled().await;
+    // The process ends: nothing is left to be told.
+    let _ = jobs.shutdown().await;
     Ok(())
 }
 
@@ -59,10 +83,24 @@ async fn measure(db: Db) {
 
 async fn purge(db: Db) {
     let Ok(_alone) = PURGING.try_lock() else { return };
-    let purged = async { backlog::purge(&mut db.connection().await?).await };
-    match purged.await {
-        Ok(0) => {}
-        Ok(rows) => info!("purged {rows} rows that are kept no longer"),
-        Err(fault) => debug!("nothing was purged: {fault}"),
+    for old in Old::ALL {
+        match empty(&db, old).await {
+            Ok(0) => {}
+            Ok(rows) => info!("purged {rows} rows that are kept no longer: {old:?}"),
+            Err(fault) => warn!("what is kept no longer could not be purged: {old:?}: {fault}"),
+        }
+    }
+}
+
+/// Purges batch after batch, while they are full.
+async fn empty(db: &Db, old: Old) -> Result<u64> {
+    let mut all = 0;
+    loop {
+        let gone = purge::purge(&mut db.connection().await?, old).await?;
+        all += gone;
+        if gone < purge::BATCH {
+            return Ok(all);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }

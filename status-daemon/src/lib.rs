@@ -14,6 +14,6 @@ use shared::worker;
 /// # Errors
 /// When a setting cannot be used or the health address is taken.
 pub async fn run(settings: Settings, process: Process) -> anyhow::Result<()> {
-    housekeeping::start(&settings.common, &process).await?;
-    worker::run(&settings.common, process, "scheduled_transitions", transitions::look).await
+    housekeeping::start(&settings.common, &process)?;
+    worker::run::<transitions::Transitions>(&settings.common, process).await
 }

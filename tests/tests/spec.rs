@@ -2,9 +2,12 @@
 
 mod counted;
 mod faults;
+mod housekeeping;
 mod joins;
 mod kills;
 mod refusals;
+mod reminders;
+mod schedule;
 mod services;
 mod signals;
 mod store;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tracing::instrument;
 
-use super::create::arm;
+use super::arm;
 use crate::app::App;
 use crate::domain::game::{Face, Game, Status};
 use crate::domain::lifecycle::Step;
@@ -11,7 +11,7 @@ use crate::domain::schedule::Target;
 use crate::error::{Refusal, Result};
 use crate::events::{Event, GameChange};
 use crate::store::schedule::{End, Job, end_transition, expire_reminders};
-use crate::store::{Tx, announcements, audit, games, outbox};
+use crate::store::{Tx, announcements, audit, games, outbox, rosters};
 
 /// What became of a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +50,17 @@ async fn complete(app: &App, tx: Tx, job: &Job<Target>) -> Result<Advanced> {
 async fn post(app: &App, tx: Tx, job: &Job<Target>) -> Result<Advanced> {
     let mut tx = tx;
     let game = games::lock(&mut tx, job.game).await?.ok_or(Refusal::NotFound)?;
-    if game.scheduled_at != job.for_start_at || game.post_at.is_none() {
+    // The start may have moved since: that does not withhold the post.
+    if game.post_at.is_none() || matches!(game.status, Status::PendingConfirmation | Status::Cancelled) {
         return expire(tx, job, "stale").await;
     }
+    let roster = rosters::of(&mut tx, &game).await?;
     let posted = Game { post_at: None, ..game };
     games::save(&mut tx, &posted, app.clock.now()).await?;
-    arm(&mut tx, app, &posted).await?;
-    announcements::release(&mut tx, job.game).await?;
-    finish(app, tx, job, &posted, GameChange::Updated, "post").await
+    arm::post(&mut tx, app, &posted, roster.rows()).await?;
+    let advanced = finish(app, tx, job, &posted, GameChange::Updated, "post").await?;
+    app.notifier.due_soon("scheduled_notifications");
+    Ok(advanced)
 }
 
 async fn step(app: &App, tx: Tx, job: &Job<Target>, verb: &'static str) -> Result<Advanced> {

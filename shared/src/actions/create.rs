@@ -3,16 +3,16 @@
 use serde_json::json;
 use tracing::instrument;
 
+use super::arm;
 use crate::app::{Actor, App};
 use crate::domain::form::{Form, Template};
 use crate::domain::game::Game;
 use crate::domain::ids::{GameId, TemplateId};
 use crate::domain::permission;
 use crate::domain::roster::{Roster, Who};
-use crate::domain::schedule;
 use crate::error::{Refusal, Result};
 use crate::events::{Event, GameChange};
-use crate::store::{Sql, announcements, audit, games, guilds, outbox, rosters, schedule as due, templates};
+use crate::store::{Sql, announcements, audit, games, guilds, outbox, rosters, templates};
 
 /// Creates a game from a template (LI-07, LI-22). A game that has this id already is the one that an earlier try made:
 /// nothing is made twice.
@@ -47,11 +47,9 @@ pub async fn create(
     let rows = roster.seed_starters(starters, now);
     if !rows.is_empty() {
         rosters::add(&mut tx, game.id, &rows).await?;
-        for row in rows.iter().filter(|row| row.who.user().is_some() && game.is_announced(now)) {
-            due::arm_notices(&mut tx, &game, Some(row.id), &[schedule::join_notice(&game, now)]).await?;
-        }
     }
-    arm(&mut tx, app, &game).await?;
+    arm::notices(&mut tx, app, &game, &rows).await?;
+    arm::transitions(&mut tx, app, &game).await?;
     announce(&mut tx, &game, &template).await?;
     audit::write(&mut tx, (game.guild, game.id), (Some(host), actor.face), "create", json!({})).await?;
     let (change, face) = (GameChange::Created, actor.face);
@@ -62,13 +60,6 @@ pub async fn create(
     app.notifier.due_soon("scheduled_notifications");
     app.notifier.due_soon("scheduled_transitions");
     Ok(game.id)
-}
-
-/// Arms everything that lies before a game (LI-19).
-pub(super) async fn arm(sql: &mut Sql, app: &App, game: &Game) -> Result<()> {
-    let now = app.clock.now();
-    due::arm_notices(sql, game, None, &schedule::reminders(game, now)).await?;
-    due::arm_transitions(sql, game, &schedule::transitions(game, now)).await
 }
 
 /// Wants the announcement, at once or when its time comes.

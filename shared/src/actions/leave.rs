@@ -8,7 +8,7 @@ use crate::app::{Actor, App};
 use crate::domain::ids::GameId;
 use crate::error::{Refusal, Result};
 use crate::events::{Event, GameChange, RosterEvent};
-use crate::store::{announcements, audit, games, outbox, rosters};
+use crate::store::{announcements, audit, deliveries, games, outbox, rosters};
 
 /// What leaving did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Left {
     WasNotIn,
 }
 
-/// Leaves by oneself (RO-14): the waiting join notice goes with the row, and nobody is written to about it.
+/// Leaves by oneself (RO-14): the waiting join notice and letters go with the row, and nobody is written to about it.
 ///
 /// # Errors
 /// Refuses what is hidden or not open any more.
@@ -41,6 +41,10 @@ pub async fn leave(app: &App, game: GameId, actor: &Actor) -> Result<Left> {
     }
 
     rosters::remove(&mut tx, game.id, row.id).await?;
+    // Whoever runs the game is still told about it.
+    if game.host != user {
+        deliveries::expire(&mut tx, game.id, Some(user), "left").await?;
+    }
     announcements::want(&mut tx, game.id).await?;
     let place = (game.guild, game.id);
     audit::write(&mut tx, place, (Some(user), actor.face), "leave", json!({ "participant": row.id })).await?;

@@ -1,6 +1,7 @@
 //! What people and time can do, one verb a file: load, decide, save, tell, commit.
 
 mod advance;
+mod arm;
 mod cancel;
 mod create;
 mod expand;
@@ -24,24 +25,15 @@ use chrono::{DateTime, Utc};
 use crate::app::Actor;
 use crate::domain::game::Game;
 use crate::domain::ids::UserId;
-use crate::domain::permission;
+use crate::domain::permission::{self, Viewer};
 use crate::domain::roster::Roster;
 use crate::error::{Refusal, Result};
 
 /// What may be done to a game is refused to those who may not see it with the answer for a game that is not there.
 fn must_see(game: &Game, roster: &Roster, user: UserId, actor: &Actor, now: DateTime<Utc>) -> Result<()> {
-    let runs_it = game.host == user || actor.manager;
-    if runs_it {
-        return Ok(());
-    }
-    if game.is_hidden(now) {
-        return Err(Refusal::NotFound.into());
-    }
+    let viewer = Viewer { user, roles: &actor.roles, manager: actor.manager };
     let plays = roster.place_of_user(user).is_some();
-    if plays || permission::may_join(&game.player_roles, &actor.roles) {
-        return Ok(());
-    }
-    Err(Refusal::Forbidden { need: "hold one of the player roles of this game" }.into())
+    Ok(permission::may_see(game, &viewer, plays, now).map_err(Refusal::from)?)
 }
 
 /// Editing and cancelling are the host's and the managers' (PE-17).

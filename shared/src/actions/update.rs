@@ -3,12 +3,12 @@
 use serde_json::json;
 use tracing::instrument;
 
-use super::create::arm;
-use super::must_run;
+use super::{arm, must_run};
 use crate::app::{Actor, App};
-use crate::domain::form::{Edit, EditRefusal};
+use crate::domain::form::{Edit, EditRefusal, changed_fields};
 use crate::domain::game::Game;
 use crate::domain::ids::GameId;
+use crate::domain::roster::Roster;
 use crate::error::{Refusal, Result};
 use crate::events::{Event, GameChange};
 use crate::store::{Sql, announcements, audit, games, outbox, rosters, schedule as due, templates};
@@ -34,11 +34,9 @@ pub async fn update(app: &App, game: GameId, edit: Edit, actor: &Actor) -> Resul
     must_allow(&mut tx, &before, &after).await?;
 
     games::save(&mut tx, &after, now).await?;
-    rearm(&mut tx, app, &before, &after).await?;
-    announcements::want(&mut tx, game).await?;
-    let place = (after.guild, game);
-    audit::write(&mut tx, place, (Some(user), actor.face), "update", json!({ "fields": changed(&before, &after) }))
-        .await?;
+    rearm(&mut tx, app, (&before, &after), &roster).await?;
+    let (place, fields) = ((after.guild, game), changed_fields(&before, &after));
+    audit::write(&mut tx, place, (Some(user), actor.face), "update", json!({ "fields": fields })).await?;
     let event = Event::Game { change: GameChange::Updated, game, guild: after.guild, face: actor.face, roster: vec![] };
     outbox::put(&mut tx, &event).await?;
 
@@ -63,31 +61,22 @@ async fn must_allow(sql: &mut Sql, before: &Game, after: &Game) -> Result<()> {
     }
 }
 
-/// A moved start, run time, offset or posting time moves what is due (LI-37).
-async fn rearm(sql: &mut Sql, app: &App, before: &Game, after: &Game) -> Result<()> {
-    let times = |game: &Game| (game.scheduled_at, game.reminder_minutes.clone(), game.ends_at(), game.post_at);
-    if times(before) == times(after) {
-        return Ok(());
+/// A moved start, run time or posting time moves the transitions, a moved start or other offsets replace the reminders
+/// and no other notice (LI-37, NO-16). Without its posting time a deferred announcement is due now.
+async fn rearm(sql: &mut Sql, app: &App, (before, after): (&Game, &Game), roster: &Roster) -> Result<()> {
+    let times = |game: &Game| (game.scheduled_at, game.ends_at(), game.post_at);
+    if times(before) != times(after) {
+        arm::transitions(sql, app, after).await?;
     }
-    due::expire_reminders(sql, after.id).await?;
-    arm(sql, app, after).await
-}
-
-fn changed(before: &Game, after: &Game) -> Vec<&'static str> {
-    let fields = [
-        ("title", before.title != after.title),
-        ("description", before.description != after.description),
-        ("where", before.location != after.location),
-        ("signup_instructions", before.signup_instructions != after.signup_instructions),
-        ("scheduled_at", before.scheduled_at != after.scheduled_at),
-        ("max_players", before.max_players != after.max_players),
-        ("expected_duration_minutes", before.expected_duration_minutes != after.expected_duration_minutes),
-        ("reminder_minutes", before.reminder_minutes != after.reminder_minutes),
-        ("signup_method", before.signup_method != after.signup_method),
-        ("rewards", before.rewards != after.rewards),
-        ("post_at", before.post_at != after.post_at),
-    ];
-    fields.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
+    let reminders = |game: &Game| (game.scheduled_at, game.reminder_minutes.clone());
+    if reminders(before) != reminders(after) {
+        due::expire_reminders(sql, after.id).await?;
+        arm::reminders(sql, app, after).await?;
+    }
+    if before.post_at.is_some() && after.post_at.is_none() {
+        return arm::post(sql, app, after, roster.rows()).await;
+    }
+    Ok(announcements::want(sql, after.id).await?)
 }
 
 fn refusal(refusal: EditRefusal) -> Refusal {

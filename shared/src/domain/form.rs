@@ -3,7 +3,7 @@
 mod checks;
 mod edit;
 
-pub use edit::{Edit, EditRefusal, Patch};
+pub use edit::{Edit, EditRefusal, Patch, changed_fields};
 
 use checks::Checks;
 use chrono::{DateTime, TimeDelta, Utc};

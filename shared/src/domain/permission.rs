@@ -1,5 +1,8 @@
 //! Who may manage, host and join (PE-02 to PE-06), from roles and permission bits alone.
 
+use chrono::{DateTime, Utc};
+
+use super::game::Game;
 use super::ids::{DiscordGuild, DiscordRole, UserId};
 
 const ADMINISTRATOR: u64 = 1 << 3;
@@ -59,13 +62,47 @@ pub fn may_host(host_roles: &[DiscordRole], held: &[DiscordRole], is_manager: bo
     is_manager || holds_any(host_roles, held)
 }
 
+/// Who looks at a game, with what they hold in its guild.
+#[derive(Clone, Copy, Debug)]
+pub struct Viewer<'a> {
+    /// Who.
+    pub user: UserId,
+    /// The roles held, the one with the guild's id among them.
+    pub roles: &'a [DiscordRole],
+    /// Whether they manage the guild.
+    pub manager: bool,
+}
+
+/// Why a game is not shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// It is not announced yet: for everybody but host and managers it is not there (LI-34).
+    Hidden,
+    /// The player gate.
+    Gated,
+}
+
+/// Hidden games are not there; seeing is wider than joining (PE-06, PE-11, PE-12). `plays`: they are on the roster.
+///
+/// # Errors
+/// When the game is not shown to them.
+pub fn may_see(game: &Game, viewer: &Viewer<'_>, plays: bool, now: DateTime<Utc>) -> Result<(), Unseen> {
+    if game.host == viewer.user || viewer.manager {
+        return Ok(());
+    }
+    if game.is_hidden(now) {
+        return Err(Unseen::Hidden);
+    }
+    if plays || may_join(&game.player_roles, viewer.roles) { Ok(()) } else { Err(Unseen::Gated) }
+}
+
 fn holds_any(gate: &[DiscordRole], held: &[DiscordRole]) -> bool {
     gate.iter().any(|role| held.contains(role))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{role, user};
+    use super::super::samples::{game, noon, noon_plus, role, user};
     use super::*;
 
     fn member(roles: &[u64], permissions: u64, owner: bool) -> Member {
@@ -94,6 +131,27 @@ mod tests {
     fn pe_05_an_empty_host_gate_admits_managers_only() {
         assert!(!may_host(&[], member(&[5], 0, false).roles(), false));
         assert!(may_host(&[], member(&[5], 0, false).roles(), true));
+    }
+
+    fn sees(game: &Game, number: u128, roles: &[DiscordRole], plays: bool) -> Result<(), Unseen> {
+        may_see(game, &Viewer { user: user(number), roles, manager: false }, plays, noon())
+    }
+
+    #[test]
+    fn li_34_a_hidden_game_is_shown_to_host_and_managers_only() {
+        let hidden = Game { post_at: Some(noon_plus(10)), ..game() };
+        assert_eq!(sees(&hidden, 1, &[], false), Ok(()));
+        assert_eq!(sees(&hidden, 2, &[], true), Err(Unseen::Hidden));
+        let manager = Viewer { user: user(2), roles: &[], manager: true };
+        assert_eq!(may_see(&hidden, &manager, false, noon()), Ok(()));
+    }
+
+    #[test]
+    fn pe_06_who_plays_sees_a_game_without_the_role_that_joining_needs() {
+        let gated = Game { player_roles: vec![role(5)], ..game() };
+        assert_eq!(sees(&gated, 2, &[], false), Err(Unseen::Gated));
+        assert_eq!(sees(&gated, 2, &[], true), Ok(()));
+        assert_eq!(sees(&gated, 2, &[role(5)], false), Ok(()));
     }
 
     #[test]

@@ -187,7 +187,8 @@ impl Notice {
         (self.keep() != Keep::Question && now - due_at > LATE_AFTER).then_some(due_at)
     }
 
-    /// Why it must not be sent any more, judged when it fires and again right before sending (NO-16, LI-39).
+    /// Why it must not be sent any more, judged when it fires (NO-16, LI-39). The claim of the letter that it became
+    /// judges the state and the start again, right before sending.
     #[must_use]
     pub fn expired(
         self,
@@ -207,11 +208,14 @@ impl Notice {
     }
 
     /// Of these the end of the game makes nothing untrue (NO-24).
-    const fn outlives_the_game(self) -> bool {
+    #[must_use]
+    pub const fn outlives_the_game(self) -> bool {
         matches!(self, Self::Removed | Self::Left | Self::RewardsReminder)
     }
 
-    const fn outlives_a_cancellation(self) -> bool {
+    /// Of these a cancellation makes nothing untrue (LI-41).
+    #[must_use]
+    pub const fn outlives_a_cancellation(self) -> bool {
         matches!(self, Self::Removed | Self::Left | Self::Cancelled)
     }
 

@@ -17,6 +17,7 @@ pub async fn retry_notice(sql: &mut Sql, id: JobId, error: &str) -> Result<()> {
     sqlx::query!(
         "/* UPDATE scheduled_notifications */ update scheduled_notifications
          set attempts = attempts + 1, last_error = $2, state = case when attempts + 1 >= $3 then 'failed' else state end,
+             done_at = case when attempts + 1 >= $3 then now() end,
              next_attempt_at = now() + random() * least(interval '15 minutes', interval '2 seconds' * power(2, attempts))
          where id = $1 and state = 'pending'",
         id.0,
@@ -36,6 +37,7 @@ pub async fn retry_transition(sql: &mut Sql, id: JobId, error: &str) -> Result<(
     sqlx::query!(
         "/* UPDATE scheduled_transitions */ update scheduled_transitions
          set attempts = attempts + 1, last_error = $2, state = case when attempts + 1 >= $3 then 'failed' else state end,
+             done_at = case when attempts + 1 >= $3 then now() end,
              next_attempt_at = now() + least(interval '10 minutes', interval '5 seconds' * power(2, attempts))
          where id = $1 and state = 'pending'",
         id.0,
@@ -61,14 +63,16 @@ pub async fn next_notice(sql: &mut Sql) -> Result<Option<Duration>> {
     Ok(seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))))
 }
 
-/// Until the next transition is due; `None` when none waits.
+/// Until the next transition is due that no earlier one of its game holds up; `None` when none waits.
 ///
 /// # Errors
 /// When the database is away.
 pub async fn next_transition(sql: &mut Sql) -> Result<Option<Duration>> {
     let seconds = sqlx::query_scalar!(
-        "/* next transition */ select extract(epoch from min(next_attempt_at) - now())::float8
-         from scheduled_transitions where state = 'pending'",
+        "/* next transition */ select extract(epoch from min(t.next_attempt_at) - now())::float8
+         from scheduled_transitions t where t.state = 'pending'
+           and not exists (select from scheduled_transitions e
+                           where e.game_id = t.game_id and e.state = 'pending' and e.due_at < t.due_at)",
     )
     .fetch_one(&mut *sql)
     .await?;
@@ -105,27 +109,4 @@ pub async fn count(sql: &mut Sql) -> Result<Backlog> {
     .fetch_one(&mut *sql)
     .await?;
     Ok(Backlog { outbox: row.outbox, outbox_oldest_ms: row.oldest, deliveries: row.deliveries, stale: row.stale })
-}
-
-/// Deletes a batch of what is kept no longer (OP-04) and says how many rows went.
-///
-/// # Errors
-/// When the database is away.
-pub async fn purge(sql: &mut Sql) -> Result<i64> {
-    let gone = sqlx::query_scalar!(
-        r#"/* purge */ with old_outbox as (delete from outbox where id in (
-             select id from outbox where published_at < now() - interval '3 days' limit 5000) returning 1),
-           old_inbox as (delete from inbox where (consumer, message_id) in (
-             select consumer, message_id from inbox where at < now() - interval '14 days' limit 5000) returning 1),
-           old_keys as (delete from idempotency_keys where (principal, key) in (
-             select principal, key from idempotency_keys where created_at < now() - interval '48 hours' limit 5000)
-             returning 1),
-           old_states as (delete from oauth_states where expires_at < now() returning 1),
-           old_sessions as (delete from sessions where ends_at < now() returning 1)
-         select (select count(*) from old_outbox) + (select count(*) from old_inbox) + (select count(*) from old_keys)
-           + (select count(*) from old_states) + (select count(*) from old_sessions) as "gone!""#,
-    )
-    .fetch_one(&mut *sql)
-    .await?;
-    Ok(gone)
 }

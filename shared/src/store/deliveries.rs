@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::{Sql, discord_id};
 use crate::domain::ids::{
-    DeliveryId, Discord, DiscordChannel, DiscordMessage, DiscordUser, GameId, GuildId, MessageId,
+    DeliveryId, Discord, DiscordChannel, DiscordMessage, DiscordUser, GameId, GuildId, MessageId, UserId,
 };
+use crate::domain::schedule::Notice;
 use crate::telemetry::carry;
 
 /// A direct message that is to be sent.
@@ -56,7 +57,7 @@ pub struct Claimed {
     pub first_attempt_at: DateTime<Utc>,
     /// Past `not_after`.
     pub too_late: bool,
-    /// The game no longer starts when this says it does.
+    /// It became untrue: the game no longer starts when this says, or will not take place, or is over.
     pub moved: bool,
     pub recipient: DiscordUser,
     pub kind: String,
@@ -172,6 +173,7 @@ pub async fn bear(sql: &mut Sql, new: &[NewDelivery]) -> sqlx::Result<Vec<Delive
 ///
 /// # Errors
 /// When the database is away.
+#[expect(clippy::too_many_lines, reason = "one statement and its columns")]
 pub async fn claim(sql: &mut Sql, id: DeliveryId, owner: &str) -> sqlx::Result<Option<Claimed>> {
     let row = sqlx::query!(
         r#"/* UPDATE deliveries */ update deliveries set
@@ -187,10 +189,15 @@ pub async fn claim(sql: &mut Sql, id: DeliveryId, owner: &str) -> sqlx::Result<O
              extract(epoch from now() - first_unknown_at)::float8 as unknown_for,
              first_attempt_at as "first_attempt_at!", now() > not_after as "too_late!",
              (for_start_at is not null and not exists (select from games where games.id = deliveries.game_id
-                and games.scheduled_at = deliveries.for_start_at)) as "moved!",
+                and games.scheduled_at = deliveries.for_start_at)
+              or exists (select from games where games.id = deliveries.game_id
+                and (games.status = 'CANCELLED' and deliveries.kind <> all($3)
+                     or games.status in ('COMPLETED', 'ARCHIVED') and deliveries.kind <> all($4)))) as "moved!",
              extract(epoch from now() - due_at)::float8 as "lateness!""#,
         id.0,
         owner,
+        &kinds(Notice::outlives_a_cancellation),
+        &kinds(Notice::outlives_the_game),
     )
     .fetch_optional(&mut *sql)
     .await?;
@@ -292,23 +299,25 @@ pub async fn ended(sql: &mut Sql, turn: &Claimed, end: End) -> sqlx::Result<Opti
     Ok(lateness.map(seconds))
 }
 
-/// Deliveries of a game, of one person or of all, that nobody will need: they expire, except those in flight.
+/// Kinds as they are stored.
+fn kinds(which: fn(Notice) -> bool) -> Vec<String> {
+    Notice::ALL.iter().filter(|kind| which(**kind)).map(|kind| kind.as_str().to_owned()).collect()
+}
+
+/// Deliveries of a game, to one person or to all, that nobody will need: they expire, except those in flight, which
+/// are judged at their claim, and those that stay true without the game.
 ///
 /// # Errors
 /// When the database refuses or is away.
-pub async fn expire(
-    sql: &mut Sql,
-    game: GameId,
-    recipient: Option<DiscordUser>,
-    reason: &'static str,
-) -> sqlx::Result<u64> {
+pub async fn expire(sql: &mut Sql, game: GameId, recipient: Option<UserId>, reason: &'static str) -> sqlx::Result<u64> {
     let expired = sqlx::query!(
         "/* UPDATE deliveries */ update deliveries set state = 'expired', last_error = $3
-         where game_id = $1 and recipient = coalesce($2, recipient)
-           and state in ('pending', 'uncertain') and lease_owner is null",
+         where game_id = $1 and ($2::uuid is null or recipient = (select discord_id from users where id = $2))
+           and state in ('pending', 'uncertain') and lease_owner is null and kind <> all($4)",
         game.0,
-        recipient.map(discord_id),
+        recipient.map(|user| user.0),
         reason,
+        &kinds(Notice::outlives_a_cancellation),
     )
     .execute(&mut *sql)
     .await?;

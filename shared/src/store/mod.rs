@@ -11,6 +11,7 @@ pub mod hints;
 pub mod idempotency;
 pub mod outbox;
 pub mod people;
+pub mod purge;
 pub mod rosters;
 pub mod schedule;
 pub mod sessions;

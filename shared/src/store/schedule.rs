@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Sql;
+use super::{Sql, deliveries};
 use crate::domain::game::Game;
 use crate::domain::ids::{GameId, GuildId, JobId, ParticipantId};
 use crate::domain::schedule::{DueNotice, DueTransition, Notice, Target};
@@ -30,6 +30,15 @@ pub struct Job<Kind> {
     pub trace_context: Value,
 }
 
+/// What a look at a due table won.
+#[derive(Clone, Debug)]
+pub enum Claim<Kind> {
+    /// A row to be worked on.
+    Won(Job<Kind>),
+    /// A row of a kind that this release does not know; it would be won again and again.
+    Unknown(JobId, String),
+}
+
 /// What a notice row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoticeKind {
@@ -41,7 +50,8 @@ pub struct NoticeKind {
     pub minutes_before: Option<i32>,
 }
 
-/// Arms notices for a game, or for one row of its roster; a second arming changes nothing.
+/// Arms notices for a game, or for one row of its roster. What is armed already stays as it is, what expired before
+/// its time, because an edit had moved the game away from it, waits again.
 ///
 /// # Errors
 /// When the database is away.
@@ -64,7 +74,10 @@ pub async fn arm_notices(
             trace_context)
          select id, $1, $2, $3, kind, minutes_before, due_at, $4, due_at, $5
          from unnest($6::uuid[], $7::text[], $8::int[], $9::timestamptz[]) as new (id, kind, minutes_before, due_at)
-         on conflict do nothing",
+         on conflict (game_id, kind, participant_id, minutes_before, for_start_at) do update
+           set state = 'pending', due_at = excluded.due_at, next_attempt_at = excluded.next_attempt_at, attempts = 0,
+               last_error = null, done_at = null, trace_context = excluded.trace_context
+           where scheduled_notifications.state = 'expired'",
         game.guild.0,
         game.id.0,
         participant.map(|row| row.0),
@@ -128,18 +141,15 @@ pub async fn expire_reminders(sql: &mut Sql, game: GameId) -> Result<()> {
     Ok(())
 }
 
-/// Expires everything of a game that is still to come: due rows and letters that nobody has in hand.
+/// Expires everything of a game that is still to come: due rows, and letters that nobody has in hand.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn expire_all(sql: &mut Sql, game: GameId, reason: &str) -> Result<()> {
+pub async fn expire_all(sql: &mut Sql, game: GameId, reason: &'static str) -> Result<()> {
     sqlx::query!(
-        "/* UPDATE scheduled_notifications scheduled_transitions deliveries */ with notices as (
+        "/* UPDATE scheduled_notifications scheduled_transitions */ with notices as (
            update scheduled_notifications set state = 'expired', last_error = $2, done_at = now()
-           where game_id = $1 and state = 'pending'),
-         letters as (
-           update deliveries set state = 'expired', last_error = $2
-           where game_id = $1 and state = 'pending' and lease_owner is null)
+           where game_id = $1 and state = 'pending')
          update scheduled_transitions set state = 'expired', last_error = $2, done_at = now()
          where game_id = $1 and state = 'pending'",
         game.0,
@@ -147,30 +157,36 @@ pub async fn expire_all(sql: &mut Sql, game: GameId, reason: &str) -> Result<()>
     )
     .execute(&mut *sql)
     .await?;
+    deliveries::expire(sql, game, None, reason).await?;
     Ok(())
 }
 
-/// Locks the one notice that is due for longest; what another replica has is skipped.
+/// Locks the one notice that is due for longest, and its game; what somebody else has is skipped. People lock the game
+/// first and its due rows then: whoever locks them the other way round must not wait for the second.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn claim_notice(sql: &mut Sql) -> Result<Option<Job<NoticeKind>>> {
+pub async fn claim_notice(sql: &mut Sql) -> Result<Option<Claim<NoticeKind>>> {
     let row = sqlx::query!(
-        r#"/* claim due notice */ select id, guild_id, game_id, participant_id, kind, minutes_before, due_at,
-           for_start_at, attempts, trace_context,
-           greatest(extract(epoch from now() - due_at), 0)::float8 as "lateness!"
-         from scheduled_notifications where state = 'pending' and next_attempt_at <= now()
-         order by next_attempt_at limit 1 for update skip locked"#,
+        r#"/* claim due notice */ select n.id, n.guild_id, n.game_id, n.participant_id, n.kind, n.minutes_before, n.due_at,
+           n.for_start_at, n.attempts, n.trace_context,
+           greatest(extract(epoch from now() - n.due_at), 0)::float8 as "lateness!"
+         from scheduled_notifications n join games g on g.id = n.game_id
+         where n.state = 'pending' and n.next_attempt_at <= now()
+         order by n.next_attempt_at limit 1
+         -- the letters refer to the game and change nothing in it
+         for update of n skip locked for key share of g skip locked"#,
     )
     .fetch_optional(&mut *sql)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(Job {
+    let Ok(notice) = row.kind.parse() else { return Ok(Some(Claim::Unknown(JobId(row.id), row.kind))) };
+    Ok(Some(Claim::Won(Job {
         id: JobId(row.id),
         guild: GuildId(row.guild_id),
         game: GameId(row.game_id),
         kind: NoticeKind {
-            notice: row.kind.parse()?,
+            notice,
             participant: row.participant_id.map(ParticipantId),
             minutes_before: row.minutes_before,
         },
@@ -179,34 +195,39 @@ pub async fn claim_notice(sql: &mut Sql) -> Result<Option<Job<NoticeKind>>> {
         attempt: row.attempts + 1,
         lateness: Duration::from_secs_f64(row.lateness),
         trace_context: row.trace_context,
-    }))
+    })))
 }
 
-/// Locks the one transition that is due for longest.
+/// Locks the one transition that is due for longest, and its game, as `claim_notice` does. A game's transitions run in
+/// the order in which they were due, also when the earlier one is tried again (LI-20).
 ///
 /// # Errors
 /// When the database is away.
-pub async fn claim_transition(sql: &mut Sql) -> Result<Option<Job<Target>>> {
+pub async fn claim_transition(sql: &mut Sql) -> Result<Option<Claim<Target>>> {
     let row = sqlx::query!(
-        r#"/* claim due transition */ select id, guild_id, game_id, target, due_at, for_start_at, attempts, trace_context,
-           greatest(extract(epoch from now() - due_at), 0)::float8 as "lateness!"
-         from scheduled_transitions where state = 'pending' and next_attempt_at <= now()
-         order by next_attempt_at, due_at limit 1 for update skip locked"#,
+        r#"/* claim due transition */ select t.id, t.guild_id, t.game_id, t.target, t.due_at, t.for_start_at, t.attempts,
+           t.trace_context, greatest(extract(epoch from now() - t.due_at), 0)::float8 as "lateness!"
+         from scheduled_transitions t join games g on g.id = t.game_id
+         where t.state = 'pending' and t.next_attempt_at <= now()
+           and not exists (select from scheduled_transitions e
+                           where e.game_id = t.game_id and e.state = 'pending' and e.due_at < t.due_at)
+         order by t.next_attempt_at, t.due_at limit 1 for update of t, g skip locked"#,
     )
     .fetch_optional(&mut *sql)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(Job {
+    let Ok(kind) = row.target.parse() else { return Ok(Some(Claim::Unknown(JobId(row.id), row.target))) };
+    Ok(Some(Claim::Won(Job {
         id: JobId(row.id),
         guild: GuildId(row.guild_id),
         game: GameId(row.game_id),
-        kind: row.target.parse()?,
+        kind,
         due_at: row.due_at,
         for_start_at: row.for_start_at,
         attempt: row.attempts + 1,
         lateness: Duration::from_secs_f64(row.lateness),
         trace_context: row.trace_context,
-    }))
+    })))
 }
 
 /// The outcome of a due row.
@@ -216,13 +237,22 @@ pub enum End {
     Done,
     /// Deliberately not acted on, for this reason.
     Expired(&'static str),
+    /// It cannot be acted on, for this reason; someone must look.
+    Failed(&'static str),
 }
 
 impl End {
+    /// The stored and told word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.columns().0
+    }
+
     fn columns(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::Done => ("done", None),
             Self::Expired(reason) => ("expired", Some(reason)),
+            Self::Failed(reason) => ("failed", Some(reason)),
         }
     }
 }

@@ -53,6 +53,7 @@ impl Job {
             KeyValue::new("gamesched.attempt", i64::from(self.attempt)),
         ];
         attributes.extend(self.game.map(|game| KeyValue::new("gamesched.game.id", game)));
+        // Of either reason the link is to the span that wrote the row: earlier attempts left no context behind.
         let reason = if self.attempt > 1 { "retry_of" } else { "scheduled_by" };
         let Place { parent, links } = carry::root_linked(carry::extract_row(&self.cause), reason);
         let span = span::begin(SpanKind::Internal, format!("job {}", self.kind), attributes, links, &parent);

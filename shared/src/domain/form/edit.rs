@@ -179,7 +179,9 @@ fn never_cleared<T>(checks: &mut Checks, field: &'static str, patch: Patch<T>) -
     }
 }
 
-fn changed_fields(before: &Game, after: &Game) -> Vec<&'static str> {
+/// The fields, by their names on the wire, in which two versions of a game differ.
+#[must_use]
+pub fn changed_fields(before: &Game, after: &Game) -> Vec<&'static str> {
     let fields = [
         ("title", before.title != after.title),
         ("description", before.description != after.description),
