@@ -38,7 +38,10 @@ async fn a_whole_session_emits_what_the_registry_declares_and_nothing_else() {
     let waited = world.sink.wait("all that is declared", ARRIVAL, |received| left(received).is_empty()).await;
     let received = waited.unwrap_or_else(|_| world.sink.received());
     let declared = registry.coverage(&Received::default()).unseen;
-    assert!(UNSEEN.iter().all(|(name, _)| declared.contains(&(*name).to_owned())), "an exception for what is not there");
+    assert!(
+        UNSEEN.iter().all(|(name, _)| declared.contains(&(*name).to_owned())),
+        "an exception for what is not there"
+    );
     let coverage = registry.coverage(&received);
     eprintln!("{} of {} declared names occur, without {:?}", coverage.seen, coverage.declared, coverage.unseen);
     let twice = TWICE.map(|key| format!("{key} is given more than once"));
