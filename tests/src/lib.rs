@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod discord;
 pub mod otlp;
+pub mod registry;
 pub mod report;
 pub mod servers;
 pub mod trace;
