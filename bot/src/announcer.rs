@@ -119,9 +119,16 @@ impl Announcer {
     /// Shows the newest state, and goes on while the game changes meanwhile (DI-36).
     async fn converge(&self, turn: Claimed, first: Lease) -> Outcome {
         let mut turn = turn;
+        let outcome = self.turns(&mut turn, first).await;
+        note("gamesched.announcement.version", turn.desired_version);
+        outcome
+    }
+
+    /// Turn after turn; `turn` is the last one.
+    async fn turns(&self, turn: &mut Claimed, first: Lease) -> Outcome {
         let mut further: Option<Lease> = None;
         loop {
-            match self.turn(&turn, further.as_ref().unwrap_or(&first)).await {
+            match self.turn(turn, further.as_ref().unwrap_or(&first)).await {
                 Ok(Some(rendered)) if rendered.behind => {}
                 Ok(Some(_)) => return Outcome::Done,
                 Ok(None) => return Outcome::Coalesced,
@@ -136,7 +143,7 @@ impl Announcer {
             }
             further = Some(Lease::begin());
             match self.claim(turn.game).await {
-                Ok(Some(next)) => turn = next,
+                Ok(Some(next)) => *turn = next,
                 Ok(None) => return Outcome::Done,
                 Err(fault) => return self.again(&fault),
             }
@@ -151,7 +158,6 @@ impl Announcer {
 
     /// One turn: read, render, call, record. None when a newer turn has the row, or the game is gone.
     async fn turn(&self, turn: &Claimed, lease: &Lease) -> std::result::Result<Option<Rendered>, Ended> {
-        note("gamesched.announcement.version", turn.desired_version);
         let shown = match self.channels.turn(turn.channel, lease.until()).await {
             Some(_turn) if !self.bot.stop.is_cancelled() => self.show(turn, lease).await?,
             _ => Shown::Not(End::Released),

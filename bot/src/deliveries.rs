@@ -86,7 +86,8 @@ impl Sender {
         let won = Job {
             kind: "delivery".into(),
             id: row.id.to_string(),
-            game: turn.game.map(|game| game.to_string()),
+            // Told with the turn, for a message as for a claim.
+            game: None,
             attempt: turn.attempts,
             due_at: row.due_at,
             lateness: row.lateness,
@@ -103,7 +104,6 @@ impl Sender {
 
     /// From a turn that was won to the end of it in the row.
     async fn send(&self, turn: Claimed, lease: Lease) -> Outcome {
-        note("gamesched.delivery.id", turn.id.to_string());
         if let Some(game) = turn.game {
             note("gamesched.game.id", game.to_string());
         }

@@ -83,7 +83,7 @@ async fn tell(bot: &Bot, interaction: &Interaction, control: Control, named: Nam
         }
         Err(Error::Fault(fault)) => {
             let class = faults::class(&fault);
-            error!(error.r#type = class, "an interaction failed: {fault:#}");
+            error!(error.type = class, "an interaction failed: {fault:#}");
             (words::fault(&incident()), Told::Failed(class))
         }
     };

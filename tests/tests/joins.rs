@@ -79,6 +79,22 @@ async fn ro_32_fifty_at_once_for_one_seat_are_seated_in_the_order_of_the_lock() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn li_42_a_game_that_is_cancelled_before_its_post_is_never_posted() {
+    let world = World::new().await;
+    let host = world.signed_in("dm").await;
+    let (later, start) = (in_minutes(30), in_minutes(120));
+    let fields = [("title", "Citadel"), ("scheduled_at", start.as_str()), ("post_at", later.as_str())];
+    let answer = host.creates(&fields).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(host.cancels(answer.text("id")).await.status, 204);
+    world.pass(Duration::from_secs(60 * 60)).await;
+    world.settle().await;
+    assert!(world.discord.channel(ids::GAMES).await.is_empty());
+    let seen = world.signed_in("ada").await.gets("/api/v1/games").await;
+    assert_eq!(seen.body["total"], 0, "never announced: for host and managers only (LI-06)");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_10_a_cancelled_game_tells_everybody_but_the_actor_once() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;

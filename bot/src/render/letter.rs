@@ -81,6 +81,7 @@ impl Letter {
             method,
             seats: facts.seats.cast_signed(),
             confirmed: facts.confirmed as usize,
+            waiting: facts.waiting as usize,
             reason: facts.reason.clone(),
             instructions: facts.instructions.clone(),
             location: facts.location.clone(),
@@ -98,6 +99,7 @@ fn role(facts: &Facts) -> Option<Role> {
         Reader::Confirmed => Some(Role::Player(Place::Confirmed(number?))),
         Reader::Waiting => Some(Role::Player(Place::Waiting(number?))),
         Reader::Host => Some(Role::Host(number.map(Place::Confirmed))),
+        Reader::HostInLine => Some(Role::Host(Some(Place::Waiting(number?)))),
         Reader::Gone => None,
     }
 }

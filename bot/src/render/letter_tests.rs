@@ -110,6 +110,7 @@ fn no_06_who_left_is_told_just_that_from_the_stored_facts() {
         reader: Reader::Gone,
         place: None,
         confirmed: 3,
+        waiting: 2,
         seats: 4,
         host_picks: true,
         location: Some("Table 4".into()),
@@ -124,9 +125,13 @@ fn no_06_who_left_is_told_just_that_from_the_stored_facts() {
     let post = "[Announcement](https://discord.com/channels/1/2/3)";
     assert_eq!(body["embeds"][0]["fields"], json!([{ "name": "Links", "value": post, "inline": false }]));
 
-    let waiting = Facts { reader: Reader::Waiting, place: Some(2), ..facts };
+    let waiting = Facts { reader: Reader::Waiting, place: Some(2), ..facts.clone() };
     let told = content(&Letter::of(Notice::Waitlisted, &waiting, None, None));
     assert_eq!(told, "You joined **Barrow**. You are number 2 in line: the host picks who plays.");
+
+    let host = Facts { reader: Reader::HostInLine, place: Some(1), ..facts };
+    let told = content(&Letter::of(Notice::Reminder, &host, None, None));
+    assert!(told.contains("3 of 4 seats are taken, 2 waiting.") && told.contains("number 1 in line"), "{told}");
 }
 
 proptest! {

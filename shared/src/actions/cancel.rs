@@ -39,7 +39,7 @@ pub async fn cancel(app: &App, game: GameId, reason: Option<String>, actor: &Act
     let after = Game { status: Status::Cancelled, cancel_reason: reason, ..before };
     games::save(&mut tx, &after, now).await?;
     due::expire_all(&mut tx, game, "cancelled").await?;
-    announcements::want(&mut tx, game).await?;
+    announcements::cancel(&mut tx, game).await?;
     if !hidden {
         let view = games::view(&mut tx, game).await?.ok_or(Refusal::NotFound)?;
         let told = recipients(&view.game, &view.roster(), Notice::Cancelled, About::AllBut(user));

@@ -5,10 +5,10 @@ use tracing::instrument;
 
 use super::must_see;
 use crate::app::{Actor, App};
-use crate::domain::game::SignupMethod;
-use crate::domain::ids::{GameId, ParticipantId};
-use crate::domain::roster::{Joined, Place, RosterRefusal, Row};
-use crate::domain::schedule;
+use crate::domain::game::{Game, SignupMethod};
+use crate::domain::ids::{GameId, ParticipantId, UserId};
+use crate::domain::roster::{Joined, Place, Roster, RosterRefusal, Row};
+use crate::domain::{permission, schedule};
 use crate::error::{Refusal, Result};
 use crate::events::{Event, GameChange, RosterEvent};
 use crate::store::{announcements, audit, games, outbox, rosters, schedule as due};
@@ -41,6 +41,7 @@ pub async fn join(app: &App, game: GameId, actor: &Actor) -> Result<Seat> {
     let game = games::lock(&mut tx, game).await?.ok_or(Refusal::NotFound)?;
     let mut roster = rosters::of(&mut tx, &game).await?;
     must_see(&game, &roster, user, actor, now)?;
+    must_pass(&game, &roster, user, actor)?;
     if !game.is_open(now) {
         return Err(Refusal::NotOpen(game.status).into());
     }
@@ -72,6 +73,15 @@ pub async fn join(app: &App, game: GameId, actor: &Actor) -> Result<Seat> {
     tx.commit().await?;
     app.hint.wake();
     Ok(seat(row, false))
+}
+
+/// The player gate holds on every face and for managers, too; the host passes, and so does who is in (PE-06).
+fn must_pass(game: &Game, roster: &Roster, user: UserId, actor: &Actor) -> Result<()> {
+    let passes = game.host == user || roster.place_of_user(user).is_some();
+    if passes || permission::may_join(&game.player_roles, &actor.roles) {
+        return Ok(());
+    }
+    Err(Refusal::Forbidden { need: "hold one of the player roles of this game" }.into())
 }
 
 fn changes(row: ParticipantId) -> serde_json::Value {

@@ -31,8 +31,8 @@ pub async fn leave(app: &App, game: GameId, actor: &Actor) -> Result<Left> {
 
     let game = games::lock(&mut tx, game).await?.ok_or(Refusal::NotFound)?;
     let mut roster = rosters::of(&mut tx, &game).await?;
+    must_see(&game, &roster, user, actor, now).or_else(visible_to_members)?;
     let Some(row) = roster.leave(user) else {
-        must_see(&game, &roster, user, actor, now).or_else(visible_to_members)?;
         tx.rollback().await?;
         return Ok(Left::WasNotIn);
     };

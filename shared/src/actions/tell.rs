@@ -77,6 +77,7 @@ fn content(view: &GameView, recipient: &Recipient) -> Letter {
     let roster = view.roster();
     let (reader, place) = match (recipient.kind, recipient.role) {
         (Notice::Left | Notice::Removed, _) => (Reader::Gone, None),
+        (_, Role::Host(Some(place @ Place::Waiting(_)))) => (Reader::HostInLine, Some(number(place))),
         (_, Role::Host(place)) => (Reader::Host, place.map(number)),
         (_, Role::Player(place @ Place::Confirmed(_))) => (Reader::Confirmed, Some(number(place))),
         (_, Role::Player(place @ Place::Waiting(_))) => (Reader::Waiting, Some(number(place))),
@@ -88,6 +89,7 @@ fn content(view: &GameView, recipient: &Recipient) -> Letter {
         reader,
         place,
         confirmed: u32::try_from(roster.confirmed().len()).unwrap_or(u32::MAX),
+        waiting: u32::try_from(roster.waiting().len()).unwrap_or(u32::MAX),
         seats: game.max_players.unsigned_abs(),
         host_picks: game.signup_method == SignupMethod::HostSelectedWithWaitlist,
         location: game.location.clone(),

@@ -13,8 +13,10 @@ pub enum Reader {
     Confirmed,
     /// Is in line.
     Waiting,
-    /// Runs the game.
+    /// Runs the game; the place, if any, is a seat.
     Host,
+    /// Runs the game and is in line for a seat of it.
+    HostInLine,
     /// Left, or was taken out.
     Gone,
 }
@@ -34,6 +36,9 @@ pub struct Letter {
     pub place: Option<u32>,
     /// How many have a seat.
     pub confirmed: u32,
+    /// How many are in line.
+    #[serde(default)]
+    pub waiting: u32,
     /// How many seats there are.
     pub seats: u32,
     /// Whether the host picks who moves up from the line.

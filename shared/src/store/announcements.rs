@@ -120,6 +120,24 @@ pub async fn want(sql: &mut Sql, game: GameId) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// The game is cancelled: a post that is there says so, one that was never made is never made (LI-42). One that is
+/// under way, or may exist, is first found out about.
+///
+/// # Errors
+/// When the database is away.
+pub async fn cancel(sql: &mut Sql, game: GameId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "/* UPDATE announcements */ update announcements set
+           state = case when message_id is null and lease_owner is null and state in ('deferred', 'pending', 'blocked')
+                        then 'removed' else state end
+         where game_id = $1",
+        game.0,
+    )
+    .execute(&mut *sql)
+    .await?;
+    want(sql, game).await
+}
+
 /// The time of a deferred post came: it is wanted now.
 ///
 /// # Errors

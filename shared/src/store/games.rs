@@ -321,7 +321,7 @@ pub async fn find(sql: &mut Sql, filter: &Filter, now: DateTime<Utc>) -> Result<
              and (not $4 or g.host_id = $5)
              and (not $6 or exists (select from participants p where p.game_id = g.id and p.user_id = $5))
              and (g.host_id = $5 or g.guild_id = any($7)
-                  or (g.status <> 'PENDING_CONFIRMATION' and (g.post_at is null or g.post_at <= $8)
+                  or (g.status <> 'PENDING_CONFIRMATION' and (g.post_at is null or g.post_at <= case when g.status = 'CANCELLED' then g.updated_at else $8 end)
                       and (g.allowed_player_role_ids = '{}' or g.allowed_player_role_ids && $9
                            or exists (select from participants p where p.game_id = g.id and p.user_id = $5)))))
          select (select count(*) from visible) as "total!",
