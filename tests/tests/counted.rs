@@ -53,7 +53,16 @@ fn normal(text: &str) -> String {
         before = if constant { '?' } else { next };
         rest = &rest[length..];
     }
-    normal
+    // These words are constants as well.
+    let words = normal.split_inclusive(|char: char| !char.is_alphanumeric() && char != '_');
+    let plain = |word: &str| {
+        let end = word.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(word.len());
+        match &word[..end] {
+            "null" | "true" | "false" => format!("?{}", &word[end..]),
+            _ => word.to_owned(),
+        }
+    };
+    words.map(plain).collect()
 }
 
 async fn statements(world: &World) -> Counts {
