@@ -72,6 +72,10 @@ async fn ro_32_fifty_at_once_for_one_seat_are_seated_in_the_order_of_the_lock() 
     let order = "select string_agg(u.username, ' ' order by p.joined_at, p.id) from participants p
                  join users u on u.id = p.user_id";
     let order = world.ask(order).await;
+    // The audit row is written under the lock: whoever had it first joined first.
+    let locked = "select string_agg(u.username, ' ' order by a.id) from audit_log a
+                  join users u on u.id = a.actor where a.verb = 'join'";
+    assert_eq!(order, world.ask(locked).await);
     let seen = people[0].gets(&format!("/api/v1/games/{game}")).await;
     let confirmed = seen.body["confirmed_participants"].as_array().expect("an array").len();
     let waiting = seen.body["waitlist_participants"].as_array().expect("an array").len();
