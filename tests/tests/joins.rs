@@ -66,7 +66,7 @@ async fn ro_32_fifty_at_once_for_one_seat_are_seated_in_the_order_of_the_lock() 
         people.push(world.signed_in(name).await);
     }
     // Each presses again and again, as impatient people do.
-    let joins = people.iter().cycle().take(48).map(|person| person.joins(&game));
+    let joins = people.iter().cycle().take(50).map(|person| person.joins(&game));
     let answers = futures_util::future::join_all(joins).await;
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
     let order = "select string_agg(u.username, ' ' order by p.joined_at, p.id) from participants p
