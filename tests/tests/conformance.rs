@@ -1,6 +1,5 @@
 //! Names are a contract: what a whole session emits is what the registry declares, and the other way round.
 
-use std::process::Command;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -47,7 +46,7 @@ async fn a_whole_session_emits_what_the_registry_declares_and_nothing_else() {
 }
 
 /// Everything that people and time do with games, once.
-async fn play(world: &World) {
+pub(crate) async fn play(world: &World) {
     let host = world.signed_in("dm").await;
     let game = create(&host, &[("title", "Citadel"), ("expected_duration_minutes", "60")]).await;
     let other = create(&host, &[("title", "Dune")]).await;
@@ -99,13 +98,4 @@ fn docs_telemetry_md_is_what_the_registry_says() {
     }
     let page = Registry::page().expect("there is a page");
     assert!(page == registry.markdown(), "docs/telemetry.md is old: run this with UPDATE_REGISTRY=1");
-}
-
-#[test]
-fn weaver_accepts_the_registry_where_it_is_installed() {
-    let check = ["registry", "check", "--v2", "-r"];
-    match Command::new("weaver").args(check).arg(Registry::directory()).output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-        Err(_) => eprintln!("weaver registry check was not run: there is no weaver on this machine"),
-    }
 }

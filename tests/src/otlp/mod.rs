@@ -1,5 +1,6 @@
 //! An OTLP receiver in the test process: keeps all that arrives, and lets a spec wait for it.
 mod decode;
+mod gate;
 #[cfg(test)]
 pub(crate) mod made;
 mod metric;
@@ -16,6 +17,7 @@ use anyhow::{Context, bail};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use gate::{Conduct, Gate};
 pub use metric::{Buckets, Exemplar, Histogram, Metric, MetricKind, Point, Reading, Temporality};
 pub use model::{Attributes, Dropped, Event, Kind, Link, LogRecord, Resource, Scope, Span, Status, Value};
 

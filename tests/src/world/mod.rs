@@ -3,6 +3,7 @@
 mod binaries;
 mod clock;
 mod person;
+mod replica;
 mod service;
 mod settings;
 
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 pub use binaries::binary;
 pub use person::{Answer, Person, in_minutes};
+pub use replica::Replica;
 pub use service::{Running, Service, command};
 
 use crate::discord::{Discord, Setup, Simulator, ids};
@@ -49,6 +51,8 @@ pub struct World {
     api: SocketAddr,
     health: BTreeMap<Service, SocketAddr>,
     running: Mutex<BTreeMap<Service, Running>>,
+    /// Settings instead of the usual ones.
+    others: Vec<(String, String)>,
     directory: Arc<TempDir>,
 }
 
@@ -109,8 +113,14 @@ impl World {
             api: local(ports::free()?),
             health,
             running: Mutex::default(),
+            others: Vec::new(),
             directory: Arc::new(tempfile::Builder::new().prefix("game-scheduler-").tempdir()?),
         })
+    }
+
+    /// From now on services get this setting instead of the usual one.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.others.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts the four services and waits until they are ready and the guild is known.
@@ -228,6 +238,14 @@ impl World {
     fn log(&self, service: Service) -> PathBuf {
         self.directory.path().join(format!("{service}.log"))
     }
+}
+
+/// An address on which nobody listens.
+///
+/// # Errors
+/// When there is none left.
+pub fn free_address() -> Result<SocketAddr> {
+    Ok(SocketAddr::from(([127, 0, 0, 1], ports::free()?)))
 }
 
 /// Makes the template of these servers, once, by the command that operators run.

@@ -1,0 +1,165 @@
+//! Load in an open loop, and what it says of two services that got it side by side.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+/// Resamplings of a bootstrap.
+const RESAMPLINGS: usize = 1_000;
+
+/// What one of the services that share a load answered.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// From the instant a request was due until its answer was read, whenever it was really sent: a service that
+    /// stalls is charged for everybody who waits (coordinated omission).
+    pub latencies: Vec<Duration>,
+    /// Requests that were not answered with success, and why.
+    pub failures: Vec<String>,
+}
+
+impl Answers {
+    /// How many requests were sent.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.latencies.len() + self.failures.len()
+    }
+}
+
+/// Sends `rate` requests a second to each of `services` for `lasts`, one after the other in turn, at constant
+/// distances and whatever they answer. Two that share a load meet the same noise, so their ratio is of them alone.
+pub async fn offer<Send, Sent>(services: usize, rate: f64, lasts: Duration, send: Send) -> Vec<Answers>
+where
+    Send: Fn(usize, usize) -> Sent,
+    Sent: Future<Output = Result<(), String>> + std::marker::Send + 'static,
+{
+    let distance = Duration::from_secs_f64(1.0 / (rate * services as f64));
+    let (start, mut under_way) = (Instant::now(), JoinSet::new());
+    let mut number = 0_u32;
+    while distance * number < lasts {
+        let due = start + distance * number;
+        tokio::time::sleep_until(due.into()).await;
+        let (turn, service) = turn(number as usize, services);
+        let sent = send(service, turn);
+        under_way.spawn(async move {
+            let answer = sent.await;
+            (service, due.elapsed(), answer)
+        });
+        number += 1;
+    }
+    let mut answers = vec![Answers::default(); services];
+    while let Some(done) = under_way.join_next().await {
+        let (service, latency, answer) = done.expect("a request does not panic");
+        match answer {
+            Ok(()) => answers[service].latencies.push(latency),
+            Err(why) => answers[service].failures.push(why),
+        }
+    }
+    answers
+}
+
+/// Which turn it is and whose: the order shifts by one each turn, so that nobody always follows the same neighbour.
+fn turn(number: usize, services: usize) -> (usize, usize) {
+    let turn = number / services;
+    (turn, (number + turn) % services)
+}
+
+/// The latency below which this part of all answers is, 0.99 for the 99th percentile.
+#[must_use]
+pub fn quantile(latencies: &[Duration], part: f64) -> Duration {
+    let mut sorted = latencies.to_vec();
+    sorted.sort_unstable();
+    at(&sorted, part)
+}
+
+fn at(sorted: &[Duration], part: f64) -> Duration {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get(((last as f64) * part).round() as usize).copied().unwrap_or_default()
+}
+
+/// A ratio and the interval that holds it with a probability of 95 %.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio {
+    /// The lower bound.
+    pub lower: f64,
+    /// As measured.
+    pub measured: f64,
+    /// The upper bound.
+    pub upper: f64,
+}
+
+impl std::fmt::Display for Ratio {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{:.3} ({:.3} to {:.3})", self.measured, self.lower, self.upper)
+    }
+}
+
+/// How the same quantile of two services compares, by a bootstrap over their answers.
+#[must_use]
+pub fn ratio(of: &Answers, to: &Answers, part: f64) -> Ratio {
+    let (of, to) = (Arc::new(&of.latencies), Arc::new(&to.latencies));
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let compare = |of: &[Duration], to: &[Duration]| {
+        quantile(of, part).as_secs_f64() / quantile(to, part).as_secs_f64().max(f64::EPSILON)
+    };
+    let mut ratios: Vec<f64> =
+        (0..RESAMPLINGS).map(|_| compare(&random.resample(&of), &random.resample(&to))).collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    let bound = |part: f64| ratios[((RESAMPLINGS - 1) as f64 * part) as usize];
+    Ratio { lower: bound(0.025), measured: compare(&of, &to), upper: bound(0.975) }
+}
+
+/// `xorshift64*`: the same numbers in every run, so that a verdict can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let drawn = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(drawn).unwrap_or_default() % limit.max(1)
+    }
+
+    fn resample(&mut self, all: &[Duration]) -> Vec<Duration> {
+        (0..all.len()).map(|_| all[self.below(all.len())]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(slower: f64) -> Answers {
+        let latencies = (0..2_000_u32).map(|number| {
+            let spread = f64::from(number.wrapping_mul(2_654_435_761) % 1_000) / 1_000.0;
+            Duration::from_secs_f64((0.010 + 0.010 * spread) * slower)
+        });
+        Answers { latencies: latencies.collect(), failures: Vec::new() }
+    }
+
+    #[test]
+    fn equals_are_told_from_one_that_is_slower() {
+        let same = ratio(&answers(1.0), &answers(1.0), 0.99);
+        assert!(same.lower <= 1.0 && same.upper >= 1.0 && same.upper < 1.05, "{same}");
+        let slower = ratio(&answers(1.2), &answers(1.0), 0.99);
+        assert!(slower.lower > 1.05 && (slower.measured - 1.2).abs() < 0.05, "{slower}");
+    }
+
+    #[test]
+    fn nobody_always_follows_the_same_neighbour() {
+        let order: Vec<_> = (0..9).map(|number| turn(number, 3)).collect();
+        assert_eq!(order, [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (1, 0), (2, 2), (2, 0), (2, 1)]);
+    }
+
+    #[tokio::test]
+    async fn a_stall_is_charged_to_everybody_who_waits() {
+        let sent = |service: usize, _: usize| async move {
+            tokio::time::sleep(Duration::from_millis(if service == 0 { 1 } else { 50 })).await;
+            if service == 2 { Err("no".to_owned()) } else { Ok(()) }
+        };
+        let answers = offer(3, 50.0, Duration::from_millis(400), sent).await;
+        assert!(quantile(&answers[0].latencies, 0.5) < quantile(&answers[1].latencies, 0.5));
+        assert!(answers[1].latencies.len() >= 19 && answers[2].failures.len() >= 19, "{answers:?}");
+    }
+}
