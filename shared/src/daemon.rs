@@ -70,7 +70,7 @@ pub async fn run<F>(
             () = stop.cancelled() => {}
             // A hint does not hurry what is broken.
             () = hints.notified(), if faults.streak == 0 => {}
-            () = tokio::time::sleep(wait) => {}
+            () = turns.during(tokio::time::sleep(wait)) => {}
         }
     }
 }
@@ -149,7 +149,7 @@ pub async fn hints(db: Db, wakes: Vec<(&'static str, Arc<Notify>)>, state: LinkS
         failures = failures.saturating_add(1);
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(wait) => {}
+            () = turns.during(tokio::time::sleep(wait)) => {}
         }
     }
     state.down("stopped");

@@ -8,8 +8,8 @@ use crate::telemetry::instruments::loops::{self, Loop};
 
 /// A loop that has not turned for this long is stuck.
 pub(super) const STUCK: Duration = Duration::from_secs(90);
-/// A loop that waits says so at least this often.
-const BEAT: Duration = Duration::from_secs(15);
+/// A loop that waits says so this often: what is older than this works, or hangs.
+const BEAT: Duration = Duration::from_secs(2);
 
 /// The turns of one loop, from its start until this is dropped.
 #[derive(Debug)]

@@ -23,11 +23,10 @@ pub(super) fn keep(process: &Process) {
 async fn watch(stop: CancellationToken) {
     let turns = Turns::of("usage");
     loop {
-        turns.turn();
         look();
         tokio::select! {
             () = stop.cancelled() => return look(),
-            () = tokio::time::sleep(EVERY) => {}
+            () = turns.during(tokio::time::sleep(EVERY)) => {}
         }
     }
 }

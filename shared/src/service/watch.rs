@@ -51,7 +51,7 @@ pub async fn watch<F>(
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(wait) => {}
+            () = turns.during(tokio::time::sleep(wait)) => {}
         }
     }
 }
