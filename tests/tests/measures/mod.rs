@@ -71,7 +71,7 @@ fn age(service: Service, name: &'static [(&'static str, &'static str); 1]) -> Se
 const TRANSITIONS: [(&str, &str); 1] = [("gamesched.loop", "scheduled_transitions")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn t_15_a_loop_that_hangs_grows_older_by_the_second_and_the_others_stay_young() {
+async fn a_loop_that_hangs_grows_older_by_the_second_and_the_others_stay_young() {
     let world = World::new().await;
     let hung = age(Service::StatusDaemon, &TRANSITIONS);
     until(&world, hung, ARRIVAL, |age| age < 3.0).await;
@@ -96,7 +96,7 @@ async fn t_15_a_loop_that_hangs_grows_older_by_the_second_and_the_others_stay_yo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn t_15_every_loop_of_every_service_tells_its_age() {
+async fn every_loop_of_every_service_tells_its_age() {
     let all: [(Service, &[&str]); 4] = [
         (Service::Api, &["accept", "notifier", "postgres", "redis", "relay", "usage"]),
         (
@@ -132,7 +132,7 @@ async fn t_15_every_loop_of_every_service_tells_its_age() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn li_20_what_is_overdue_is_counted_by_kind_with_the_age_of_the_oldest() {
+async fn what_is_overdue_is_counted_by_kind_with_the_age_of_the_oldest() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
     for _ in 0..2 {
@@ -251,7 +251,7 @@ fn used(pid: u32) -> (f64, f64, f64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn t_15_what_a_process_takes_is_what_the_kernel_says() {
+async fn what_a_process_takes_is_what_the_kernel_says() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
     for _ in 0..50 {
