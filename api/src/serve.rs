@@ -13,6 +13,7 @@ use http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use shared::service::Turns;
 use shared::telemetry::carry;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -49,11 +50,11 @@ pub async fn serve(listener: TcpListener, router: Router, proxies: Proxies, stop
 
 async fn serve_in(room: Room, idle: Idle, listener: TcpListener, router: Router, stop: CancellationToken) {
     let builder = builder();
-    let connections = TaskTracker::new();
+    let (connections, turns) = (TaskTracker::new(), Turns::of("accept"));
     loop {
         let arrived = tokio::select! {
             () = stop.cancelled() => break,
-            arrived = arrival(&listener, &room) => arrived,
+            arrived = turns.during(arrival(&listener, &room)) => arrived,
         };
         let Some((stream, peer, place)) = arrived else { continue };
         let (builder, router, stop) = (builder.clone(), router.clone(), stop.clone());

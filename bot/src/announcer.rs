@@ -102,6 +102,7 @@ impl Announcer {
             kind: "announcement".into(),
             id: row.game.to_string(),
             game: Some(row.game.to_string()),
+            guild: Some(row.guild.to_string()),
             attempt: turn.attempts,
             due_at: row.due_at,
             lateness: row.lateness,

@@ -88,6 +88,7 @@ impl Sender {
             id: row.id.to_string(),
             // Told with the turn, for a message as for a claim.
             game: None,
+            guild: Some(row.guild.to_string()),
             attempt: turn.attempts,
             due_at: row.due_at,
             lateness: row.lateness,

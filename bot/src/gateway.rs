@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 use secrecy::{ExposeSecret, SecretString};
+use shared::service::Turns;
 use shared::telemetry::instruments;
 use shared::telemetry::{Attribute, carry};
 use tokio::sync::{Semaphore, mpsc};
@@ -113,8 +114,8 @@ struct Reader<'tasks> {
 
 impl Reader<'_> {
     async fn read(&self, shard: &mut Shard) -> anyhow::Result<()> {
-        let id = self.shard;
-        while let Some(event) = shard.next_event(wanted()).await {
+        let (id, turns) = (self.shard, Turns::of("gateway"));
+        while let Some(event) = turns.during(shard.next_event(wanted())).await {
             match event {
                 Ok(Event::GatewayClose(frame)) => {
                     self.connected(false);

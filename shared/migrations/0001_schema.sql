@@ -343,6 +343,13 @@ create table timeline (
   reconcile_from timestamptz, reconcile_until timestamptz
 );
 
+-- Good ones only: a row is written by the operator's backup job once a test restore of the dump has succeeded.
+create table backups (
+  taken_at timestamptz primary key check (taken_at <= noted_at),  -- when the dump began: what it holds
+  sha256 bytea not null check (octet_length(sha256) = 32),         -- of the dump
+  noted_at timestamptz not null default now()
+);
+
 create table audit_log (
   id uuid primary key,
   at timestamptz not null default clock_timestamp(),

@@ -70,7 +70,7 @@ pub async fn run<F>(
             () = stop.cancelled() => {}
             // A hint does not hurry what is broken.
             () = hints.notified(), if faults.streak == 0 => {}
-            () = tokio::time::sleep(wait) => {}
+            () = turns.during(tokio::time::sleep(wait)) => {}
         }
     }
 }
@@ -132,11 +132,13 @@ impl Cadence {
 /// Wakes loops on hints of other processes until `stop`: `wakes` names a table for each. A gap wakes them all, since
 /// what was said in it is lost.
 pub async fn hints(db: Db, wakes: Vec<(&'static str, Arc<Notify>)>, state: LinkState, stop: CancellationToken) {
+    let turns = Turns::of("hints");
     let mut failures: u32 = 0;
     while !stop.is_cancelled() {
+        turns.turn();
         let heard = tokio::select! {
             () = stop.cancelled() => break,
-            heard = span::silent(listen(&db, &wakes, &state, &mut failures)) => heard,
+            heard = span::silent(listen(&db, &wakes, &state, &turns, &mut failures)) => heard,
         };
         state.down(format!("{heard:#}"));
         wake_all(&wakes);
@@ -147,7 +149,7 @@ pub async fn hints(db: Db, wakes: Vec<(&'static str, Arc<Notify>)>, state: LinkS
         failures = failures.saturating_add(1);
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(wait) => {}
+            () = turns.during(tokio::time::sleep(wait)) => {}
         }
     }
     state.down("stopped");
@@ -158,6 +160,7 @@ async fn listen(
     db: &Db,
     wakes: &[(&'static str, Arc<Notify>)],
     state: &LinkState,
+    turns: &Turns,
     failures: &mut u32,
 ) -> anyhow::Error {
     let mut listener = match tokio::time::timeout(CONNECT, db.listen(sql::CHANNEL)).await {
@@ -171,7 +174,7 @@ async fn listen(
     state.up();
     wake_all(wakes);
     loop {
-        match listener.try_recv().await {
+        match turns.during(listener.try_recv()).await {
             Ok(Some(hint)) => {
                 wakes.iter().filter(|(table, _)| *table == hint.payload()).for_each(|(_, w)| w.notify_one())
             }
@@ -205,10 +208,11 @@ impl Notifier {
 
     /// Sends what was said, at most every 100 ms, until `stop`.
     pub async fn run(self, db: Db, stop: CancellationToken) {
+        let turns = Turns::of("notifier");
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.0.wake.notified() => {}
+                () = turns.during(self.0.wake.notified()) => {}
             }
             let tables = std::mem::take(&mut *self.0.tables.lock().unwrap_or_else(PoisonError::into_inner));
             if let Err(lost) = span::silent(send(&db, &tables)).await {

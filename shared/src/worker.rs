@@ -17,7 +17,7 @@ use crate::daemon::{self, Look, Notifier};
 use crate::domain::ids::JobId;
 use crate::error::{Error, Result};
 use crate::faults;
-use crate::service::{Process, Settings, watch};
+use crate::service::{Process, Settings, Skew, watch};
 use crate::store::schedule::{Claim, End, Job};
 use crate::store::{self, Db, Sql, Tx, fault};
 use crate::telemetry::job::{self, Outcome};
@@ -109,6 +109,7 @@ async fn take<E: Errand>(app: &App, tx: Tx, row: Job<E::Kind>) -> anyhow::Result
         lateness: row.lateness,
         attempt: row.attempt,
         game: Some(row.game.to_string()),
+        guild: Some(row.guild_discord.to_string()),
         cause: row.trace_context.clone(),
     };
     let work = async {
@@ -163,10 +164,11 @@ pub fn serve(app: &App, broker: Broker, process: &Process) {
         move || app.notifier.clone().run(app.db.clone(), stop.clone())
     });
     process.tasks.run("postgres", {
-        let (db, health, stop) = (app.db.clone(), process.health.clone(), process.stop.clone());
+        let (app, health, stop) = (app.clone(), process.health.clone(), process.stop.clone());
+        let skew = Arc::new(Skew::new(app.clock, &health));
         move || {
-            let (db, health, stop) = (db.clone(), health.clone(), stop.clone());
-            async move { watch(&health, "postgres", true, || async { db.ping().await }, stop).await }
+            let (db, skew, health, stop) = (app.db.clone(), skew.clone(), health.clone(), stop.clone());
+            async move { watch(&health, "postgres", true, || skew.compare(db.time()), stop).await }
         }
     });
 }

@@ -6,6 +6,7 @@ mod faults;
 mod housekeeping;
 mod joins;
 mod kills;
+mod measures;
 mod refusals;
 mod reminders;
 mod sabotage;

@@ -14,6 +14,7 @@ use futures_util::future::BoxFuture;
 use shared::cache::projection::{Beat, Projection};
 use shared::domain::ids::{DiscordGuild, DiscordUser};
 use shared::error::{self, Result};
+use shared::service::Turns;
 use shared::store::{announcements, guilds, templates};
 use shared::telemetry::span::{self, SpanKind};
 use shared::telemetry::{Attribute, carry};
@@ -50,6 +51,7 @@ pub(crate) struct Keeper {
     unidentified: bool,
     /// Redis does not know yet that all guilds are there.
     unsettled: bool,
+    turns: Turns,
 }
 
 impl Keeper {
@@ -68,6 +70,7 @@ impl Keeper {
             gone: HashSet::new(),
             unidentified: false,
             unsettled: false,
+            turns: Turns::of("keeper"),
         }
     }
 
@@ -76,6 +79,7 @@ impl Keeper {
         let mut beat = tokio::time::interval(BEAT);
         let mut wait = AGAIN;
         loop {
+            self.turns.turn();
             let lacking = self.lacking();
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -146,6 +150,8 @@ impl Keeper {
     /// Writes what a guild lacks. Boxed, since every event may come here.
     fn settle(&mut self, id: DiscordGuild) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            // One guild after the other: while Redis is away all of them take long.
+            self.turns.turn();
             if self.unidentified && self.identify().await.is_err() {
                 debug!("redis is away; the projection is written later");
             }

@@ -67,10 +67,11 @@ impl Relay {
                 fault = lost(self.publisher.as_mut()) => {
                     self.publisher = None;
                     let wait = self.failed(&fault);
-                    tokio::select! { () = stop.cancelled() => break, () = tokio::time::sleep(wait) => {} }
+                    let wait = turns.during(tokio::time::sleep(wait));
+                    tokio::select! { () = stop.cancelled() => break, () = wait => {} }
                 }
                 () = hint.0.notified(), if self.failures == 0 => older = Duration::ZERO,
-                () = tokio::time::sleep(wait) => older = HEAD_START,
+                () = turns.during(tokio::time::sleep(wait)) => older = HEAD_START,
             }
         }
         self.link.down("stopped");

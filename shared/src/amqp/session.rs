@@ -22,8 +22,6 @@ use crate::telemetry::carry;
 const FINISH: Duration = Duration::from_secs(10);
 /// A short answer of the broker at the end.
 const PART: Duration = Duration::from_secs(1);
-/// A live supervisor says so at least this often, though no message comes.
-const BEAT: Duration = Duration::from_secs(30);
 /// Names the consumer on its channel.
 const TAG: &str = "gamesched";
 
@@ -42,7 +40,7 @@ pub(super) async fn supervise<H: Handler>(reader: Arc<Reader<H>>, prefetch: u16,
         failures = failures.saturating_add(1);
         tokio::select! {
             () = reader.stop.cancelled() => {}
-            () = tokio::time::sleep(backoff::full_jitter(failures, BACK_OFF.0, BACK_OFF.1)) => {}
+            () = turns.during(tokio::time::sleep(backoff::full_jitter(failures, BACK_OFF.0, BACK_OFF.1))) => {}
         }
     }
     state.down("stopped");
@@ -107,9 +105,8 @@ impl Session {
         turns: &Turns,
     ) -> anyhow::Result<()> {
         loop {
-            turns.turn();
             tokio::select! {
-                () = reader.stop.cancelled() => return Ok(()),
+                () = turns.during(reader.stop.cancelled()) => return Ok(()),
                 event = self.events.next() => match event {
                     Some(Event::Error(error)) => return Err(broken(error)),
                     Some(_) => {}
@@ -121,7 +118,6 @@ impl Session {
                     Some(Err(error)) => return Err(broken(error)),
                     None => return Err(anyhow!("the broker cancelled the consumer")),
                 },
-                () = tokio::time::sleep(BEAT) => {}
             }
         }
     }

@@ -15,6 +15,7 @@ use tracing::error;
 
 use super::turns;
 use crate::telemetry::carry;
+use crate::telemetry::instruments::loops;
 
 /// The checks of a process. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -104,7 +105,7 @@ impl Health {
 
     /// Whether every loop still turns; no backing service counts, or one outage would restart the fleet.
     fn live(&self) -> (StatusCode, Json<Value>) {
-        let ages = turns::ages();
+        let ages = loops::ages();
         let stuck = ages.values().any(|age| *age > turns::STUCK);
         let told = ages.iter().map(|(name, age)| {
             let told = if *age > turns::STUCK {

@@ -4,8 +4,10 @@ pub mod backoff;
 mod complaint;
 mod health;
 mod settings;
+mod skew;
 mod supervisor;
 mod turns;
+mod usage;
 mod watch;
 
 use std::future::Future;
@@ -25,6 +27,7 @@ use tracing::{error, info};
 
 pub use health::{Check, Health};
 pub use settings::{Settings, secret};
+pub use skew::Skew;
 pub use supervisor::Supervisor;
 pub use turns::Turns;
 pub use watch::{awaiting, watch};
@@ -86,7 +89,10 @@ where
     let code = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let process = Process::new(name);
-            let code = runtime.block_on(live(process.clone(), run(settings, process)));
+            let code = runtime.block_on(async {
+                usage::keep(&process);
+                live(process.clone(), run(settings, process)).await
+            });
             runtime.shutdown_timeout(LEFT_BEHIND);
             code
         }

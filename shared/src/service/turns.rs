@@ -1,67 +1,75 @@
 //! Loops note their turns; one that no longer turns makes the process not live.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use crate::telemetry::instruments::loops::{self, Loop};
 
 /// A loop that has not turned for this long is stuck.
 pub(super) const STUCK: Duration = Duration::from_secs(90);
-
-static LOOPS: Mutex<BTreeMap<u64, (&'static str, Instant)>> = Mutex::new(BTreeMap::new());
-static NEXT: AtomicU64 = AtomicU64::new(0);
+/// A loop that waits says so this often: what is older than this works, or hangs.
+const BEAT: Duration = Duration::from_secs(2);
 
 /// The turns of one loop, from its start until this is dropped.
 #[derive(Debug)]
-pub struct Turns {
-    number: u64,
-    name: &'static str,
-}
+pub struct Turns(&'static Loop);
 
 impl Turns {
     /// A loop that begins now.
     #[must_use]
     pub fn of(name: &'static str) -> Self {
-        let turns = Self { number: NEXT.fetch_add(1, Ordering::Relaxed), name };
-        turns.turn();
-        turns
+        Self(loops::begin(name))
     }
 
     /// Notes a turn, successful or not.
     pub fn turn(&self) {
-        loops().insert(self.number, (self.name, Instant::now()));
+        self.0.turn();
+    }
+
+    /// Waits for what may take for ever, and goes on turning meanwhile: nothing to do is not stuck.
+    pub async fn during<F: Future>(&self, waiting: F) -> F::Output {
+        let mut waiting = pin!(waiting);
+        loop {
+            self.turn();
+            tokio::select! {
+                came = waiting.as_mut() => {
+                    self.turn();
+                    return came;
+                }
+                () = tokio::time::sleep(BEAT) => {}
+            }
+        }
     }
 }
 
 impl Drop for Turns {
     fn drop(&mut self) {
-        loops().remove(&self.number);
+        self.0.end();
     }
-}
-
-/// Loops and the time since their last turn; of several with one name the slowest.
-pub(super) fn ages() -> BTreeMap<&'static str, Duration> {
-    let mut ages = BTreeMap::new();
-    for (name, last) in loops().values() {
-        let age: &mut Duration = ages.entry(*name).or_default();
-        *age = last.elapsed().max(*age);
-    }
-    ages
-}
-
-fn loops() -> MutexGuard<'static, BTreeMap<u64, (&'static str, Instant)>> {
-    LOOPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn age(name: &str) -> Option<Duration> {
+        loops::ages().get(name).copied()
+    }
+
     #[test]
     fn a_loop_is_known_from_its_start_to_its_end() {
         let turns = Turns::of("test of turns");
-        assert!(ages()["test of turns"] < STUCK);
+        assert!(age("test of turns").unwrap() < STUCK);
         drop(turns);
-        assert!(!ages().contains_key("test of turns"));
+        assert_eq!(age("test of turns"), None);
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_waits_is_as_old_as_its_last_beat() {
+        let turns = Turns::of("test of waiting");
+        let waited = turns.during(tokio::time::sleep(Duration::from_millis(20)));
+        waited.await;
+        assert!(age("test of waiting").unwrap() < Duration::from_millis(20));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Health, backoff};
+use super::{Health, Turns, backoff};
 use crate::telemetry::span;
 
 /// Between pings while all is well.
@@ -27,8 +27,10 @@ pub async fn watch<F>(
     F: Future<Output = anyhow::Result<()>>,
 {
     let check = health.check(name, required);
+    let turns = Turns::of(name);
     let mut failures: u32 = 0;
     loop {
+        turns.turn();
         let wait = match asked(ping()).await {
             Ok(()) => {
                 if failures > 0 {
@@ -49,7 +51,7 @@ pub async fn watch<F>(
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(wait) => {}
+            () = turns.during(tokio::time::sleep(wait)) => {}
         }
     }
 }

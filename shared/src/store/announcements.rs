@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::deliveries::{base62, seconds};
 use super::{Sql, discord_id};
-use crate::domain::ids::{Discord, DiscordChannel, DiscordMessage, GameId, GuildId};
+use crate::domain::ids::{Discord, DiscordChannel, DiscordGuild, DiscordMessage, GameId, GuildId};
 use crate::telemetry::carry;
 
 /// A turn at an announcement: won, and ours until the lease ends.
@@ -35,6 +35,7 @@ pub struct Claimed {
 #[expect(missing_docs, reason = "the columns, by their own names")]
 pub struct Stale {
     pub game: GameId,
+    pub guild: DiscordGuild,
     pub trace_context: Value,
     pub attempts: i32,
     pub due_at: DateTime<Utc>,
@@ -275,7 +276,8 @@ pub async fn unblock(sql: &mut Sql, channel: DiscordChannel) -> sqlx::Result<()>
 pub async fn stale(sql: &mut Sql, limit: i64) -> sqlx::Result<Vec<Stale>> {
     let rows = sqlx::query!(
         r#"/* SELECT announcements */ select game_id, trace_context, attempts, next_attempt_at,
-             extract(epoch from now() - next_attempt_at)::float8 as "lateness!"
+             extract(epoch from now() - next_attempt_at)::float8 as "lateness!",
+             (select discord_id from guilds where guilds.id = guild_id) as "guild!"
            from announcements
            where rendered_version < desired_version and parked_at is null and state not in ('deferred', 'lost', 'removed')
              and next_attempt_at <= now()
@@ -286,6 +288,7 @@ pub async fn stale(sql: &mut Sql, limit: i64) -> sqlx::Result<Vec<Stale>> {
     .await?;
     let stale = rows.into_iter().map(|row| Stale {
         game: GameId(row.game_id),
+        guild: Discord::new(row.guild.cast_unsigned()),
         trace_context: row.trace_context,
         attempts: row.attempts,
         due_at: row.next_attempt_at,

@@ -110,3 +110,46 @@ pub async fn count(sql: &mut Sql) -> Result<Backlog> {
     .await?;
     Ok(Backlog { outbox: row.outbox, outbox_oldest_ms: row.oldest, deliveries: row.deliveries, stale: row.stale })
 }
+
+/// Due rows of one kind that are not done.
+#[derive(Clone, Debug)]
+pub struct Overdue {
+    /// The kind of job, such as `notice.reminder`.
+    pub kind: String,
+    /// How many.
+    pub rows: i64,
+    /// Seconds since the oldest was due.
+    pub oldest: f64,
+}
+
+/// What is due and not done, by the database's clock; kinds without such rows are left out. A row that failed is tried
+/// again within a quarter of an hour: with that bound the index on the next attempt leads to all of them.
+///
+/// # Errors
+/// When the database is away.
+pub async fn overdue(sql: &mut Sql) -> Result<Vec<Overdue>> {
+    let rows = sqlx::query_as!(
+        Overdue,
+        r#"/* overdue */ select kind as "kind!", count(*) as "rows!",
+             extract(epoch from now() - min(due_at))::float8 as "oldest!"
+           from (
+             select 'notice.' || kind as kind, due_at from scheduled_notifications
+             where state = 'pending' and next_attempt_at <= now() + interval '15 minutes' and due_at <= now()
+             union all
+             select 'transition.' || lower(target), due_at from scheduled_transitions
+             where state = 'pending' and next_attempt_at <= now() + interval '15 minutes' and due_at <= now()) as due
+           group by kind"#,
+    )
+    .fetch_all(&mut *sql)
+    .await?;
+    Ok(rows)
+}
+
+/// Seconds since the last backup was taken that a test restore proved good; none when there never was one (OP-01).
+///
+/// # Errors
+/// When the database is away.
+pub async fn backup_age(sql: &mut Sql) -> Result<Option<f64>> {
+    let age = sqlx::query_scalar!("/* backup */ select extract(epoch from now() - max(taken_at))::float8 from backups");
+    Ok(age.fetch_one(&mut *sql).await?)
+}

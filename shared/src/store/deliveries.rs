@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Sql, discord_id};
 use crate::domain::ids::{
-    DeliveryId, Discord, DiscordChannel, DiscordMessage, DiscordUser, GameId, GuildId, MessageId, UserId,
+    DeliveryId, Discord, DiscordChannel, DiscordGuild, DiscordMessage, DiscordUser, GameId, GuildId, MessageId, UserId,
 };
 use crate::domain::schedule::Notice;
 use crate::telemetry::carry;
@@ -72,6 +72,7 @@ pub struct Claimed {
 #[expect(missing_docs, reason = "the columns, by their own names")]
 pub struct Due {
     pub id: DeliveryId,
+    pub guild: DiscordGuild,
     pub trace_context: Value,
     pub attempts: i32,
     pub due_at: DateTime<Utc>,
@@ -331,7 +332,8 @@ pub async fn expire(sql: &mut Sql, game: GameId, recipient: Option<UserId>, reas
 pub async fn due(sql: &mut Sql, limit: i64) -> sqlx::Result<Vec<Due>> {
     let rows = sqlx::query!(
         r#"/* SELECT deliveries */ select id, trace_context, attempts, next_attempt_at,
-             extract(epoch from now() - next_attempt_at)::float8 as "lateness!"
+             extract(epoch from now() - next_attempt_at)::float8 as "lateness!",
+             (select discord_id from guilds where guilds.id = guild_id) as "guild!"
            from deliveries
            where state in ('pending', 'uncertain') and parked_at is null and next_attempt_at <= now()
            order by next_attempt_at limit $1"#,
@@ -341,6 +343,7 @@ pub async fn due(sql: &mut Sql, limit: i64) -> sqlx::Result<Vec<Due>> {
     .await?;
     let due = rows.into_iter().map(|row| Due {
         id: DeliveryId(row.id),
+        guild: Discord::new(row.guild.cast_unsigned()),
         trace_context: row.trace_context,
         attempts: row.attempts,
         due_at: row.next_attempt_at,

@@ -12,11 +12,16 @@ use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo}
 use sqlx::{Either, Error, Execute, Executor, Postgres, SqlStr};
 
 use super::Db;
+use crate::telemetry::instruments::pools::label;
 use crate::telemetry::instruments::{self, seconds, with_error};
 use crate::telemetry::span::{self, Span};
 
 /// The server gives up first, at its `statement_timeout` of 5 s; past this the connection is closed.
 const DEADLINE: Duration = Duration::from_secs(6);
+/// To wait for a connection for longer is told on the span of its first statement.
+const WAITED: Duration = Duration::from_millis(1);
+/// The summary of what could not even be sent, for want of a connection.
+const CONNECT: &str = "CONNECT";
 
 /// Where the statements go; the same for every connection of a pool.
 #[derive(Debug)]
@@ -33,6 +38,8 @@ pub struct Sql {
     server: Arc<Server>,
     /// A transaction was begun and has not ended.
     open: bool,
+    /// How long it took to get the connection, until a statement tells it.
+    waited: Option<Duration>,
 }
 
 /// A transaction. Dropped without `commit` it is rolled back.
@@ -46,12 +53,23 @@ impl Db {
     /// # Errors
     /// When the pool has none within 2 s, or the database is away.
     pub async fn connection(&self) -> Result<Sql, Error> {
-        let since = Instant::now();
+        let (since, pool) = (Instant::now(), vec![label(self.name)]);
+        let pending = Pending::of(pool.clone());
         let taken = self.pool.acquire().await;
+        drop(pending);
+        let waited = Some(since.elapsed()).filter(|waited| *waited > WAITED);
         let error = taken.as_ref().err().map(class);
-        let labels = with_error(vec![KeyValue::new("db.client.connection.pool.name", self.name)], error);
-        instruments::get().db_wait.record(seconds(since), &labels);
-        Ok(Sql { connection: Some(taken?), server: Arc::clone(&self.server), open: false })
+        if error == Some(NO_CONNECTION) {
+            instruments::get().db_timeouts.add(1, &pool);
+        }
+        instruments::get().db_wait.record(seconds(since), &with_error(pool, error));
+        match taken {
+            Ok(taken) => Ok(Sql { connection: Some(taken), server: Arc::clone(&self.server), open: false, waited }),
+            Err(error) => {
+                unconnected(&self.server, waited, class(&error));
+                Err(error)
+            }
+        }
     }
 
     /// Begins a transaction.
@@ -125,6 +143,22 @@ impl Drop for Sql {
     }
 }
 
+/// A request that waits for a connection, until this is dropped, also by a caller that goes away.
+struct Pending(Vec<KeyValue>);
+
+impl Pending {
+    fn of(pool: Vec<KeyValue>) -> Self {
+        instruments::get().db_pending.add(1, &pool);
+        Self(pool)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        instruments::get().db_pending.add(-1, &self.0);
+    }
+}
+
 /// A query taken apart, so that its text can be told before it runs.
 struct Parts {
     statement: Option<PgStatement>,
@@ -170,7 +204,7 @@ impl<'c> Executor<'c> for &'c mut Sql {
         let parts = Parts::of(query);
         async_stream::try_stream! {
             let parts = parts?;
-            let mut told = Told::new(&self.server, parts.sql.as_str());
+            let mut told = Told::new(&self.server, parts.sql.as_str(), self.waited.take());
             let connection = self.connection.as_mut().ok_or(Error::PoolClosed)?;
             let until = tokio::time::Instant::now() + DEADLINE;
             let ended = {
@@ -237,6 +271,33 @@ impl<'c> Executor<'c> for &'c mut Sql {
     }
 }
 
+impl Server {
+    fn labels(&self, summary: &str) -> Vec<KeyValue> {
+        vec![
+            KeyValue::new("db.system.name", "postgresql"),
+            KeyValue::new("db.namespace", self.namespace.clone()),
+            KeyValue::new("db.query.summary", summary.to_owned()),
+        ]
+    }
+
+    fn attributes(&self, mut labels: Vec<KeyValue>, waited: Option<Duration>) -> Vec<KeyValue> {
+        labels.push(KeyValue::new("server.address", self.address.clone()));
+        if self.port != 5432 {
+            labels.push(KeyValue::new("server.port", i64::from(self.port)));
+        }
+        labels.extend(waited.map(|waited| KeyValue::new("gamesched.db.pool_wait", waited.as_secs_f64())));
+        labels
+    }
+}
+
+/// Tells of a statement that was never sent: there was no connection for it. What broke has a span, or a trace would
+/// show a request that failed for no reason.
+fn unconnected(server: &Server, waited: Option<Duration>, class: &'static str) {
+    let span = span::client(CONNECT, || server.attributes(server.labels(CONNECT), waited));
+    span.fail(class);
+    span.end();
+}
+
 /// The span and the measurement of one statement; dropped unfinished it ends as `cancelled`.
 struct Told {
     span: Option<Span>,
@@ -247,20 +308,12 @@ struct Told {
 }
 
 impl Told {
-    fn new(server: &Server, text: &str) -> Self {
+    fn new(server: &Server, text: &str, waited: Option<Duration>) -> Self {
         let summary = summary(text).to_owned();
-        let labels = vec![
-            KeyValue::new("db.system.name", "postgresql"),
-            KeyValue::new("db.namespace", server.namespace.clone()),
-            KeyValue::new("db.query.summary", summary.clone()),
-        ];
+        let labels = server.labels(&summary);
         let span = span::client(summary, || {
-            let mut attributes = labels.clone();
+            let mut attributes = server.attributes(labels.clone(), waited);
             attributes.push(KeyValue::new("db.query.text", text.to_owned()));
-            attributes.push(KeyValue::new("server.address", server.address.clone()));
-            if server.port != 5432 {
-                attributes.push(KeyValue::new("server.port", i64::from(server.port)));
-            }
             attributes
         });
         Self { span: Some(span), labels, since: Instant::now(), returned: 0, affected: 0 }
@@ -304,11 +357,14 @@ fn summary(text: &str) -> &str {
     text.strip_prefix("/* ").and_then(|rest| rest.split_once(" */")).map_or("SQL", |(summary, _)| summary)
 }
 
+/// The pool had no connection in time.
+const NO_CONNECTION: &str = "pool_timeout";
+
 /// What went wrong, as a bounded word: the SQLSTATE, or how the connection failed.
 pub(super) fn class(error: &Error) -> &'static str {
     match error {
         Error::Database(database) => database.code().map_or("unknown", |code| sqlstate(&code)),
-        Error::PoolTimedOut => "pool_timeout",
+        Error::PoolTimedOut => NO_CONNECTION,
         Error::Io(_) | Error::Tls(_) | Error::PoolClosed | Error::WorkerCrashed => "io",
         _ => "client",
     }

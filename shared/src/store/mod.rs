@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, PgPool, Row};
 
@@ -29,6 +30,7 @@ pub use executor::{Sql, Tx};
 
 use crate::domain::ids::Discord;
 use crate::error::Error;
+use crate::telemetry::instruments::pools::{self, Pool};
 
 /// The schema, forward only.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -47,14 +49,15 @@ pub struct Db {
 pub struct Away(&'static str);
 
 impl Db {
-    /// Opens a pool without waiting for the server: connections are made when they are needed.
+    /// Opens a pool without waiting for the server: connections are made when they are needed. Server and metrics know
+    /// it by `name`, which is its own in the process.
     ///
     /// # Errors
     /// When `url` is no Postgres URL.
-    pub fn open(url: &str, service: &'static str, connections: u32) -> anyhow::Result<Self> {
+    pub fn open(url: &str, name: &'static str, connections: u32) -> anyhow::Result<Self> {
         let options = PgConnectOptions::from_str(url)
             .map_err(|_| anyhow::anyhow!("DATABASE_URL is not a Postgres URL"))?
-            .application_name(service)
+            .application_name(name)
             .disable_statement_logging()
             .options([
                 ("statement_timeout", "5s"),
@@ -67,17 +70,20 @@ impl Db {
             port: options.get_port(),
         };
         let pool = of(connections).max_lifetime(Duration::from_secs(30 * 60)).connect_lazy_with(options);
-        Ok(Self { pool, name: service, server: Arc::new(server) })
+        let told = pool.clone();
+        let read = move || (told.size(), told.num_idle());
+        pools::tell(Pool { name, max: connections, read: Box::new(read) });
+        Ok(Self { pool, name, server: Arc::new(server) })
     }
 
-    /// Whether the server answers.
+    /// What time the server has, if it answers at all. Not told: this is how it is pinged.
     ///
     /// # Errors
     /// When it does not.
-    pub async fn ping(&self) -> anyhow::Result<()> {
+    pub async fn time(&self) -> anyhow::Result<DateTime<Utc>> {
         let mut sql = self.connection().await.map_err(fault)?;
-        (&mut *sql.raw()).execute("select 1").await.map_err(fault)?;
-        Ok(())
+        let row = (&mut *sql.raw()).fetch_one("select clock_timestamp()").await.map_err(fault)?;
+        row.try_get(0).map_err(fault)
     }
 
     /// Brings the schema to this release; one process at a time, under a lock.

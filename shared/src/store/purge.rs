@@ -44,6 +44,30 @@ impl Old {
     ];
 }
 
+/// How many rows are kept no longer, up to a batch a table.
+///
+/// # Errors
+/// When the database is away.
+pub async fn found(sql: &mut Sql) -> Result<i64> {
+    let found = sqlx::query_scalar!(
+        r#"/* what is kept no longer */ select count(*) as "found!" from (
+             (select 1 as one from outbox where published_at < now() - interval '3 days' limit $1)
+             union all (select 1 from inbox where at < now() - interval '14 days' limit $1)
+             union all (select 1 from deliveries where state in ('sent', 'failed', 'expired') and parked_at is null
+                          and created_at < now() - interval '90 days' limit $1)
+             union all (select 1 from scheduled_notifications where done_at < now() - interval '30 days' limit $1)
+             union all (select 1 from scheduled_transitions where done_at < now() - interval '30 days' limit $1)
+             union all (select 1 from idempotency_keys where created_at < now() - interval '48 hours' limit $1)
+             union all (select 1 from oauth_states where expires_at < now() limit $1)
+             union all (select 1 from sessions where ends_at < now() limit $1)
+             union all (select 1 from process_heartbeats where seen_at < now() - interval '1 hour' limit $1)) as old"#,
+        BATCH.cast_signed(),
+    )
+    .fetch_one(&mut *sql)
+    .await?;
+    Ok(found)
+}
+
 /// Deletes a batch and says how many rows went; as many as [`BATCH`]: there can be more.
 ///
 /// # Errors

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Sql, deliveries};
+use super::{Sql, deliveries, snowflake};
 use crate::domain::game::Game;
-use crate::domain::ids::{GameId, GuildId, JobId, ParticipantId};
+use crate::domain::ids::{DiscordGuild, GameId, GuildId, JobId, ParticipantId};
 use crate::domain::schedule::{DueNotice, DueTransition, Notice, Target};
 use crate::error::Result;
 use crate::telemetry::carry;
@@ -19,6 +19,7 @@ use crate::telemetry::carry;
 pub struct Job<Kind> {
     pub id: JobId,
     pub guild: GuildId,
+    pub guild_discord: DiscordGuild,
     pub game: GameId,
     pub kind: Kind,
     pub due_at: DateTime<Utc>,
@@ -169,9 +170,9 @@ pub async fn expire_all(sql: &mut Sql, game: GameId, reason: &'static str) -> Re
 pub async fn claim_notice(sql: &mut Sql) -> Result<Option<Claim<NoticeKind>>> {
     let row = sqlx::query!(
         r#"/* claim due notice */ select n.id, n.guild_id, n.game_id, n.participant_id, n.kind, n.minutes_before, n.due_at,
-           n.for_start_at, n.attempts, n.trace_context,
+           n.for_start_at, n.attempts, n.trace_context, d.discord_id,
            greatest(extract(epoch from now() - n.due_at), 0)::float8 as "lateness!"
-         from scheduled_notifications n join games g on g.id = n.game_id
+         from scheduled_notifications n join games g on g.id = n.game_id join guilds d on d.id = g.guild_id
          where n.state = 'pending' and n.next_attempt_at <= now()
          order by n.next_attempt_at limit 1
          -- the letters refer to the game and change nothing in it
@@ -184,6 +185,7 @@ pub async fn claim_notice(sql: &mut Sql) -> Result<Option<Claim<NoticeKind>>> {
     Ok(Some(Claim::Won(Job {
         id: JobId(row.id),
         guild: GuildId(row.guild_id),
+        guild_discord: snowflake(row.discord_id)?,
         game: GameId(row.game_id),
         kind: NoticeKind {
             notice,
@@ -206,8 +208,8 @@ pub async fn claim_notice(sql: &mut Sql) -> Result<Option<Claim<NoticeKind>>> {
 pub async fn claim_transition(sql: &mut Sql) -> Result<Option<Claim<Target>>> {
     let row = sqlx::query!(
         r#"/* claim due transition */ select t.id, t.guild_id, t.game_id, t.target, t.due_at, t.for_start_at, t.attempts,
-           t.trace_context, greatest(extract(epoch from now() - t.due_at), 0)::float8 as "lateness!"
-         from scheduled_transitions t join games g on g.id = t.game_id
+           t.trace_context, d.discord_id, greatest(extract(epoch from now() - t.due_at), 0)::float8 as "lateness!"
+         from scheduled_transitions t join games g on g.id = t.game_id join guilds d on d.id = g.guild_id
          where t.state = 'pending' and t.next_attempt_at <= now()
            and not exists (select from scheduled_transitions e
                            where e.game_id = t.game_id and e.state = 'pending' and e.due_at < t.due_at)
@@ -220,6 +222,7 @@ pub async fn claim_transition(sql: &mut Sql) -> Result<Option<Claim<Target>>> {
     Ok(Some(Claim::Won(Job {
         id: JobId(row.id),
         guild: GuildId(row.guild_id),
+        guild_discord: snowflake(row.discord_id)?,
         game: GameId(row.game_id),
         kind,
         due_at: row.due_at,

@@ -1,5 +1,11 @@
 //! Every metric instrument, declared once with unit, description and boundaries.
 
+mod list;
+pub mod loops;
+pub mod measured;
+pub mod pools;
+pub mod usage;
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
@@ -27,6 +33,8 @@ pub struct Instruments {
     pub http_client_duration: Histogram<f64>,
     pub db_duration: Histogram<f64>,
     pub db_wait: Histogram<f64>,
+    pub db_pending: UpDownCounter<i64>,
+    pub db_timeouts: Counter<u64>,
     pub sent_messages: Counter<u64>,
     pub consumed_messages: Counter<u64>,
     pub messaging_duration: Histogram<f64>,
@@ -73,6 +81,10 @@ pub static GAUGES: Gauges = Gauges {
 pub(super) fn install(meter: &Meter) {
     let _ = INSTRUMENTS.set(Instruments::new(meter));
     gauges(meter);
+    loops::install(meter);
+    measured::install(meter);
+    pools::install(meter);
+    usage::install(meter);
 }
 
 /// The instruments; without a provider they record nothing.
@@ -106,16 +118,17 @@ impl Instruments {
         let counter = |name: &'static str, unit: &'static str, description: &'static str| {
             meter.u64_counter(name).with_unit(unit).with_description(description).build()
         };
+        let level = |name: &'static str, description: &'static str| {
+            meter.i64_up_down_counter(name).with_unit("{request}").with_description(description).build()
+        };
         Self {
             http_server_duration: histogram("http.server.request.duration", &H, "Duration of HTTP server requests."),
-            http_server_active: meter
-                .i64_up_down_counter("http.server.active_requests")
-                .with_unit("{request}")
-                .with_description("Number of active HTTP server requests.")
-                .build(),
+            http_server_active: level("http.server.active_requests", "Number of active HTTP server requests."),
             http_client_duration: histogram("http.client.request.duration", &H, "Duration of HTTP client requests."),
             db_duration: histogram("db.client.operation.duration", &D, "Duration of database client operations."),
             db_wait: histogram("db.client.connection.wait_time", &D, "Time to obtain a connection from the pool."),
+            db_pending: level("db.client.connection.pending_requests", "Requests that wait for a connection."),
+            db_timeouts: counter("db.client.connection.timeouts", "{timeout}", "Requests that got no connection."),
             sent_messages: counter("messaging.client.sent.messages", "{message}", "Messages handed to the broker."),
             consumed_messages: counter("messaging.client.consumed.messages", "{message}", "Messages delivered to us."),
             messaging_duration: histogram("messaging.client.operation.duration", &H, "Publish until it is settled."),

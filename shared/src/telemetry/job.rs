@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use opentelemetry::KeyValue;
+use opentelemetry::{Context, KeyValue};
 use serde_json::Value;
 
 use super::carry::{self, Place};
@@ -27,6 +27,8 @@ pub struct Job {
     pub attempt: i32,
     /// The game that it is about.
     pub game: Option<String>,
+    /// The guild of the game, by its id in Discord.
+    pub guild: Option<String>,
     /// The context of the span that wrote the row.
     pub cause: Value,
 }
@@ -38,6 +40,24 @@ pub struct Outcome {
     pub word: &'static str,
     /// The class of the fault, when there was one.
     pub fault: Option<&'static str>,
+}
+
+/// Runs what a periodic look found something for, in a trace of its own; `mark` tells its fault, if any. The look itself
+/// was silent. `name` is of the registry, such as `sweep purge`.
+pub async fn sweep<T>(
+    name: &'static str,
+    found: i64,
+    work: impl Future<Output = T>,
+    mark: impl FnOnce(&T) -> Option<&'static str>,
+) -> T {
+    let found = vec![KeyValue::new("gamesched.sweep.found", found)];
+    let span = span::begin(SpanKind::Internal, name, found, Vec::new(), &Context::new());
+    span::run(span, work, |span, result| {
+        if let Some(class) = mark(result) {
+            span.fail(class);
+        }
+    })
+    .await
 }
 
 impl Job {
@@ -53,6 +73,7 @@ impl Job {
             KeyValue::new("gamesched.attempt", i64::from(self.attempt)),
         ];
         attributes.extend(self.game.map(|game| KeyValue::new("gamesched.game.id", game)));
+        attributes.extend(self.guild.map(|guild| KeyValue::new("gamesched.guild.id", guild)));
         // Of either reason the link is to the span that wrote the row: earlier attempts left no context behind.
         let reason = if self.attempt > 1 { "retry_of" } else { "scheduled_by" };
         let Place { parent, links } = carry::root_linked(carry::extract_row(&self.cause), reason);

@@ -177,6 +177,11 @@ impl World {
         running.stop().await.expect("it ends in time").success()
     }
 
+    /// The process id of a service that runs.
+    pub async fn pid(&self, service: Service) -> Option<u32> {
+        self.running.lock().await.get(&service)?.pid()
+    }
+
     /// Where a service tells its health.
     #[must_use]
     pub fn health_url(&self, service: Service) -> String {

@@ -1,0 +1,83 @@
+//! A pool of connections that is exhausted.
+
+use futures_util::future::join_all;
+use tests::otlp::{Kind, Received, Span};
+use tests::world::{Answer, Person, Service, World};
+
+use super::{ARRIVAL, Series, game, series, until};
+
+/// Many requests at once, each of which reads games.
+async fn many(person: &Person, game: &str) -> Vec<Answer> {
+    let path = format!("/api/v1/games/{game}");
+    join_all((0..28).map(|_| person.gets(&path))).await
+}
+
+const POOL: [(&str, &str); 1] = [("db.client.connection.pool.name", "api")];
+const USED: [(&str, &str); 2] = [("db.client.connection.pool.name", "api"), ("db.client.connection.state", "used")];
+const IDLE: [(&str, &str); 2] = [("db.client.connection.pool.name", "api"), ("db.client.connection.state", "idle")];
+const TIMED_OUT: [(&str, &str); 2] = [("db.client.connection.pool.name", "api"), ("error.type", "pool_timeout")];
+
+fn pool<'a>(name: &'a str, labels: &'a [(&'a str, &'a str)]) -> Series<'a> {
+    series(Service::Api, name, labels)
+}
+
+/// How long the connection of a span's statement took to get.
+fn pool_wait(span: &Span) -> f64 {
+    span.attribute("gamesched.db.pool_wait").map_or(0.0, |seconds| seconds.parse().expect("a number"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t_02_a_pool_that_is_exhausted_says_so_and_so_do_those_that_waited() {
+    let world = World::new().await;
+    let host = world.signed_in("dm").await;
+    let game = game(&host).await;
+    world.settle().await;
+    let (used, idle) = (pool("db.client.connection.count", &USED), pool("db.client.connection.count", &IDLE));
+    let (pending, timeouts) =
+        (pool("db.client.connection.pending_requests", &POOL), pool("db.client.connection.timeouts", &POOL));
+    until(&world, pool("db.client.connection.max", &POOL), ARRIVAL, |max| max == 16.0).await;
+    until(&world, timeouts, ARRIVAL, |timeouts| timeouts == 0.0).await;
+    let mut sql = world.sql().await.expect("Postgres answers");
+    let lock = "begin; lock table games in access exclusive mode";
+
+    // All wait, and after a moment each gets its turn.
+    sqlx::raw_sql(lock).execute(&mut sql).await.expect("it is locked");
+    let free = async {
+        let received = until(&world, pending, ARRIVAL, |pending| pending >= 1.0).await;
+        sqlx::raw_sql("rollback").execute(&mut sql).await.expect("it is free again");
+        received
+    };
+    let (answers, received) = tokio::join!(many(&host, &game), free);
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    assert_eq!((used.last(&received), idle.last(&received)), (Some(16.0), Some(0.0)));
+    let waited =
+        |received: &Received| received.spans.iter().any(|span| span.service() == "api" && pool_wait(span) > 0.05);
+    let received = world.sink.wait("a statement that waited", ARRIVAL, waited).await.expect("it is told");
+    let told = received.spans.iter().filter(|span| pool_wait(span) > 0.0);
+    assert!(
+        told.clone().all(|span| span.kind == Kind::Client && pool_wait(span) > 0.001),
+        "only what is worth telling"
+    );
+    until(&world, pending, ARRIVAL, |pending| pending == 0.0).await;
+    until(&world, used, ARRIVAL, |used| used < 16.0).await;
+
+    // Nobody's turn comes in time.
+    sqlx::raw_sql(lock).execute(&mut sql).await.expect("it is locked");
+    let free = async {
+        until(&world, timeouts, ARRIVAL, |timeouts| timeouts >= 1.0).await;
+        sqlx::raw_sql("rollback").execute(&mut sql).await.expect("it is free again");
+    };
+    let (answers, ()) = tokio::join!(many(&host, &game), free);
+    let failed = answers.iter().filter(|answer| answer.status == 503).count();
+    assert!(failed > 0, "{answers:?}");
+    let lost = pool("db.client.connection.wait_time", &TIMED_OUT);
+    let received = until(&world, timeouts, ARRIVAL, |timeouts| timeouts >= failed as f64).await;
+    assert_eq!(lost.last(&received), timeouts.last(&received), "each is in the histogram, too");
+    let broken = |received: &Received| {
+        let spans = received.spans.iter().filter(|span| span.name == "CONNECT");
+        spans
+            .filter(|span| span.attribute("error.type").as_deref() == Some("pool_timeout") && pool_wait(span) >= 1.9)
+            .count()
+    };
+    world.sink.wait("what broke", ARRIVAL, |received| broken(received) == failed).await.expect("each has its span");
+}
