@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use reqwest::Method;
-use tests::discord::ids;
+use tests::discord::{Fault, GatewayFault, ids};
 use tests::otlp::Received;
 use tests::registry::{Finding, Registry};
 use tests::world::{Person, World, in_minutes};
@@ -13,9 +13,8 @@ use tests::world::{Person, World, in_minutes};
 const ARRIVAL: Duration = Duration::from_secs(30);
 
 /// What a session in which nothing breaks does not show.
-const UNSEEN: [(&str, &str); 5] = [
+const UNSEEN: [(&str, &str); 4] = [
     ("gamesched.sweep", "only after Redis or Postgres were away"),
-    ("gamesched.discord.ratelimit.wait", "only when Discord's limits are near"),
     ("gamesched.outbox.unroutable", "only when a queue is missing"),
     ("gamesched.fence.lost", "only when a process stalled for longer than its lease"),
     ("gamesched.parked.added", "only for what can never work"),
@@ -48,6 +47,9 @@ async fn a_whole_session_emits_what_the_registry_declares_and_nothing_else() {
 
 /// Everything that people and time do with games, once.
 async fn play(world: &World) {
+    let limited = Fault::rate_limited("POST", "/channels/*/messages", 0.3, "user");
+    world.discord.fault(limited).await.expect("it is scripted");
+    world.discord.gateways(GatewayFault::Reconnect).await.expect("the gateway asks to come again");
     let host = world.signed_in("dm").await;
     let game = create(&host, &[("title", "Citadel"), ("expected_duration_minutes", "60")]).await;
     let other = create(&host, &[("title", "Dune")]).await;
