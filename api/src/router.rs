@@ -15,7 +15,7 @@ use crate::edge::{Edge, careful, edge};
 use crate::extract::BODY;
 use crate::fields::FORM;
 use crate::problem::Problem;
-use crate::trace::{Proxies, trace};
+use crate::trace::{Front, trace};
 use crate::{Api, auth, docs, games, guilds, health, templates};
 
 #[derive(OpenApi)]
@@ -24,7 +24,7 @@ struct Contract;
 
 /// All of it.
 pub fn router(api: Api) -> Router {
-    let (edges, proxies) = (Edge::new(&api.web), Proxies::new(api.web.trusted_proxies.clone()));
+    let (edges, front) = (Edge::new(&api.web), Front::new(&api.web));
     let (routes, contract) = routes().split_for_parts();
     let (checked, contract_of_checks) = OpenApiRouter::<()>::new().routes(routes!(health::health)).split_for_parts();
     let contract = contract.merge_from(contract_of_checks);
@@ -40,7 +40,7 @@ pub fn router(api: Api) -> Router {
         // Around the edge: the client must be able to read a refusal too, and when to try again.
         .layer(edges.cors())
         .layer(from_fn_with_state(edges.clone(), careful))
-        .layer(from_fn_with_state(proxies, trace))
+        .layer(from_fn_with_state(front, trace))
         // Probes come all the time: no span, no metric.
         .merge(
             checked

@@ -10,6 +10,7 @@ use shared::domain::ids::{DiscordUser, UserId};
 use shared::error::Refusal;
 use shared::store::sessions::{self, Hash, Session};
 use shared::telemetry::span::note;
+use shared::telemetry::users;
 
 use crate::Api;
 use crate::problem::Problem;
@@ -89,7 +90,9 @@ impl FromRequestParts<Api> for Caller {
         let jar = CookieJar::from_headers(&parts.headers);
         let token = hash(&jar).ok_or(Refusal::SignedOut)?;
         let session = find(api, &token).await?;
-        note("gamesched.user.id", session.discord.to_string());
+        if let Some(person) = users::shown(session.discord) {
+            note("gamesched.user.id", person);
+        }
         let limit = if parts.method.is_safe() { Limit::Reads } else { Limit::Writes };
         api.windows.pass(limit, &hex(&token)).await?;
         let session = slide(api, &token, session, WRITTEN).await?;

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderMap;
+use http::uri::Authority;
+use http::{HeaderMap, header};
 use shared::telemetry::http::{Known, serve};
+
+use crate::config::Web;
 
 /// Peers whose word counts: for `traceparent`, and for who stands behind them.
 #[derive(Clone, Debug, Default)]
@@ -75,17 +78,49 @@ impl Proxies {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client(pub(crate) IpAddr);
 
+/// Who is in front of us, and what the public calls us.
+#[derive(Clone, Debug)]
+pub(crate) struct Front {
+    proxies: Proxies,
+    name: Option<Arc<str>>,
+}
+
+impl Front {
+    pub(crate) fn new(web: &Web) -> Self {
+        let name = web.public_url.host_str().map(Arc::from);
+        Self { proxies: Proxies::new(web.trusted_proxies.clone()), name }
+    }
+
+    /// What the request calls us: as a trusted peer says, or by our public name. A stranger may write anything there.
+    fn server(&self, trusted: bool, request: &Request) -> Option<String> {
+        let line = request.headers().get(header::HOST).and_then(|line| line.to_str().ok());
+        let said: Authority = request.uri().authority().cloned().or_else(|| line?.parse().ok())?;
+        let host = said.host().trim_matches(['[', ']']).to_ascii_lowercase();
+        (trusted || self.name.as_deref() == Some(&host)).then_some(host)
+    }
+}
+
+/// What a trusted peer was asked by; we ourselves speak in clear.
+fn scheme(trusted: bool, headers: &HeaderMap) -> &'static str {
+    let forwarded = headers.get("x-forwarded-proto").filter(|_| trusted).and_then(|line| line.to_str().ok());
+    let last = forwarded.and_then(|line| line.rsplit(',').next());
+    if last.is_some_and(|last| last.trim().eq_ignore_ascii_case("https")) { "https" } else { "http" }
+}
+
 /// Serves a request in its span.
-pub(crate) async fn trace(State(proxies): State<Proxies>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn trace(State(front): State<Front>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let client = peer.map(|peer| proxies.client(peer, request.headers()));
+    let trusted = peer.is_some_and(|peer| front.proxies.trust(peer));
+    let client = peer.map(|peer| front.proxies.client(peer, request.headers()));
     if let Some(client) = client {
         request.extensions_mut().insert(Client(client));
     }
     let known = Known {
         route: request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()),
+        scheme: scheme(trusted, request.headers()),
+        server: front.server(trusted, &request),
         client,
-        trusted: peer.is_some_and(|peer| proxies.trust(peer)),
+        trusted,
     };
     serve(request, known, |request| next.run(request)).await
 }
@@ -113,6 +148,32 @@ mod tests {
             assert!(!proxies.trust(foreign.parse().unwrap()), "{foreign}");
         }
         assert!("10.0.0.0/33".parse::<Range>().is_err());
+    }
+
+    fn server(trusted: bool, host: &str) -> Option<String> {
+        let front = Front { proxies: Proxies::default(), name: Some("play.example".into()) };
+        let request = http::Request::builder().uri("/").header("host", host).body(axum::body::Body::empty());
+        front.server(trusted, &request.unwrap())
+    }
+
+    #[test]
+    fn a_stranger_cannot_give_us_a_name() {
+        assert_eq!(server(false, "Play.example:8443").as_deref(), Some("play.example"));
+        assert_eq!(server(false, "evil.example"), None);
+        assert_eq!(server(true, "other.example:80").as_deref(), Some("other.example"));
+        assert_eq!(server(true, "[::1]:8080").as_deref(), Some("::1"));
+        assert_eq!(server(true, "not a host"), None);
+    }
+
+    #[test]
+    fn only_a_trusted_peer_says_what_it_was_asked_by() {
+        let headers =
+            |value: &str| HeaderMap::from_iter([("x-forwarded-proto".parse().unwrap(), value.parse().unwrap())]);
+        assert_eq!(scheme(true, &headers("https")), "https");
+        assert_eq!(scheme(true, &headers("https, http")), "http");
+        assert_eq!(scheme(true, &headers("gopher")), "http");
+        assert_eq!(scheme(false, &headers("https")), "http");
+        assert_eq!(scheme(true, &HeaderMap::new()), "http");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The gateway's edge: shards, their sessions, and who gets which event.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use shared::service::Turns;
 use shared::telemetry::instruments;
@@ -14,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 use twilight_gateway::error::ReceiveMessageErrorType;
-use twilight_gateway::{CloseFrame, ConfigBuilder, Event, EventTypeFlags, Intents, Shard, ShardId, StreamExt as _};
+use twilight_gateway::{
+    CloseFrame, ConfigBuilder, Event, EventType, EventTypeFlags, Intents, Shard, ShardId, StreamExt as _,
+};
 use twilight_model::gateway::CloseCode;
 
 use crate::Bot;
@@ -30,6 +34,8 @@ const INTENTS: Intents = Intents::GUILDS
 const WAITING: usize = 1_024;
 /// Interactions that are worked on at once.
 const AT_ONCE: usize = 128;
+/// Discord counts milliseconds from the beginning of 2015.
+const DISCORD_EPOCH: i64 = 1_420_070_400_000;
 /// A close that Discord does not answer is not waited for longer.
 const CLOSING: Duration = Duration::from_millis(500);
 
@@ -70,7 +76,8 @@ async fn one(bot: Arc<Bot>, mut shard: Shard, tasks: &TaskTracker, stop: Cancell
     let place = (shard_id.number(), shard_id.total());
     let keeper = Keeper::new(Arc::clone(&bot), place, shard.sender());
     let mut keeping = projection::start(tasks, keeper, waiting, stop.clone());
-    let reader = Reader { bot, tasks, events, shard: shard_id, at_once: Arc::new(Semaphore::new(AT_ONCE)) };
+    let at_once = Arc::new(Semaphore::new(AT_ONCE));
+    let reader = Reader { bot, tasks, events, shard: shard_id, at_once, begun: AtomicBool::new(false) };
     let ended = tokio::select! {
         // First, since the keeper ends well at the same moment.
         biased;
@@ -110,6 +117,8 @@ struct Reader<'tasks> {
     events: mpsc::Sender<Event>,
     shard: ShardId,
     at_once: Arc<Semaphore>,
+    /// There was a session before.
+    begun: AtomicBool,
 }
 
 impl Reader<'_> {
@@ -122,6 +131,7 @@ impl Reader<'_> {
                     refused(frame.map(|frame| frame.code))?;
                     debug!("shard {id} was disconnected");
                 }
+                Ok(Event::GatewayHeartbeatAck) => self.beat(shard.latency().recent().first()),
                 Ok(event) => self.hand_on(event).await,
                 Err(error) => match error.kind() {
                     ReceiveMessageErrorType::Reconnect => {
@@ -138,28 +148,29 @@ impl Reader<'_> {
 
     async fn hand_on(&self, event: Event) {
         let shard = self.shard;
-        if let Some(name) = event.kind().name() {
-            let labels = [Attribute::new("gamesched.gateway.event", name), Attribute::new("gamesched.outcome", "done")];
-            instruments::get().gateway_events.add(1, &labels);
-        }
         match event {
             Event::Resumed => {
                 self.connected(true);
+                reconnected(true);
                 info!("shard {shard} resumed its session");
+                handled(EventType::Resumed, "done");
             }
             Event::GatewayInvalidateSession(false) => info!("shard {shard} begins a new session"),
             Event::InteractionCreate(interaction) => {
                 let received = Instant::now();
+                instruments::get().discord.lag.record(lag(interaction.id.get(), self.bot.app.clock.now()), &[]);
                 let Ok(place) = Arc::clone(&self.at_once).acquire_owned().await else { return };
                 let bot = Arc::clone(&self.bot);
                 carry::root(self.tasks, async move {
-                    interactions::answer(&bot, shard.number(), interaction.0, received).await;
+                    let outcome = interactions::answer(&bot, shard.number(), interaction.0, received).await;
+                    handled(EventType::InteractionCreate, outcome);
                     drop(place);
                 });
             }
             event if Keeper::wants(&event) => {
                 if matches!(event, Event::Ready(_)) {
                     self.connected(true);
+                    self.began();
                     info!("shard {shard} has a session");
                 }
                 // Without a keeper the shard ends at once.
@@ -169,14 +180,59 @@ impl Reader<'_> {
         }
     }
 
+    /// A new session is one of those that Discord grants a day: it knows how many are left.
+    fn began(&self) {
+        if self.begun.swap(true, Ordering::Relaxed) {
+            reconnected(false);
+        }
+        let bot = Arc::clone(&self.bot);
+        carry::root(self.tasks, async move {
+            match bot.discord.gateway().await {
+                Ok(told) => starts(told.session_start_limit.remaining),
+                Err(failure) => debug!("how many sessions may still begin is not known: {failure}"),
+            }
+        });
+    }
+
+    fn beat(&self, latency: Option<&Duration>) {
+        let shard = Attribute::new("gamesched.shard.id", self.shard.number().to_string());
+        if let Some(latency) = latency {
+            instruments::get().discord.latency.record(latency.as_secs_f64(), &[shard]);
+        }
+    }
+
     fn connected(&self, now: bool) {
         self.bot.standing.connected(self.shard.number(), now);
     }
 }
 
+/// Counts an event once it is handled: `done`, `retry` when the rest of it is done later, or `failed`.
+pub(crate) fn handled(event: EventType, outcome: &'static str) {
+    let Some(name) = event.name() else { return };
+    let labels = [Attribute::new("gamesched.gateway.event", name), Attribute::new("gamesched.outcome", outcome)];
+    instruments::get().gateway_events.add(1, &labels);
+}
+
+/// How many sessions may still begin.
+pub(crate) fn starts(remaining: u32) {
+    instruments::get().discord.session_starts.record(i64::from(remaining), &[]);
+}
+
+fn reconnected(resumed: bool) {
+    instruments::get().discord.reconnects.add(1, &[Attribute::new("gamesched.gateway.resumed", resumed)]);
+}
+
+/// Seconds since Discord made something, by its id; clocks that disagree give 0.
+fn lag(id: u64, now: DateTime<Utc>) -> f64 {
+    let made = i64::try_from(id >> 22).unwrap_or_default() + DISCORD_EPOCH;
+    let passed = u32::try_from((now.timestamp_millis() - made).max(0)).unwrap_or(u32::MAX);
+    f64::from(passed) / 1000.0
+}
+
 /// The events that somebody here handles.
 fn wanted() -> EventTypeFlags {
     EventTypeFlags::READY
+        | EventTypeFlags::GATEWAY_HEARTBEAT_ACK
         | EventTypeFlags::RESUMED
         | EventTypeFlags::GATEWAY_INVALIDATE_SESSION
         | EventTypeFlags::INTERACTION_CREATE
@@ -232,6 +288,14 @@ mod tests {
         let mut keeping = carry::root(&tasks, async move { panics() });
         let lost = alone(&mut keeping, ShardId::new(3, 4)).await.to_string();
         assert!(lost.contains("panicked") && lost.contains('3'), "{lost}");
+    }
+
+    #[test]
+    fn the_lag_of_an_event_is_never_below_zero() {
+        let made = DateTime::from_timestamp_millis(DISCORD_EPOCH + 5_000).unwrap();
+        let id = 5_000 << 22;
+        assert_eq!(lag(id, made + chrono::TimeDelta::milliseconds(250)), 0.25);
+        assert_eq!(lag(id, made - chrono::TimeDelta::seconds(3)), 0.0);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use shared::faults;
 use shared::store::games;
 use shared::store::people::Profile;
 use shared::telemetry::span::{self, Span, SpanKind};
-use shared::telemetry::{Attribute, carry, instruments};
+use shared::telemetry::{Attribute, carry, instruments, users};
 use tracing::{debug, error, warn};
 use twilight_model::application::interaction::{Interaction, InteractionData, InteractionType};
 
@@ -30,14 +30,18 @@ struct Named {
     span: &'static str,
 }
 
-/// Answers one interaction, in a trace of its own.
-pub(crate) async fn answer(bot: &Bot, shard: u32, interaction: Interaction, received: Instant) {
+/// Answers one interaction, in a trace of its own. Whether it was handled: `done` or `failed`.
+pub(crate) async fn answer(bot: &Bot, shard: u32, interaction: Interaction, received: Instant) -> &'static str {
     let control = control(&interaction);
     let named = named(&interaction, control);
     let span = span::start(SpanKind::Server, named.span, attributes(&interaction, control, named, shard));
     let told = span.inside(tell(bot, &interaction, control, named, received)).await;
     told.mark(&span);
     span.end();
+    match told {
+        Told::Answered | Told::Refused(_) => "done",
+        Told::Failed(_) => "failed",
+    }
 }
 
 /// How an interaction ended.
@@ -256,7 +260,7 @@ fn attributes(interaction: &Interaction, control: Control, named: Named, shard: 
     let present = [
         ("gamesched.guild.id", interaction.guild_id.map(|id| id.to_string())),
         ("gamesched.channel.id", channel.map(|id| id.to_string())),
-        ("gamesched.user.id", user.map(|id| id.to_string())),
+        ("gamesched.user.id", user.and_then(users::shown)),
         ("gamesched.game.id", control.game().map(|id| id.to_string())),
     ];
     let mut attributes = vec![

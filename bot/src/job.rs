@@ -10,7 +10,8 @@ pub(crate) fn told(outcome: &Outcome) -> job::Outcome {
         Outcome::Coalesced => ("coalesced", None),
         Outcome::AlreadyDone => ("already_done", None),
         Outcome::Later(std::borrow::Cow::Borrowed(cause)) => ("retry", Some(*cause)),
-        Outcome::Later(_) | Outcome::Retry(_) => ("retry", Some("retry")),
+        Outcome::Retry(cause, _) => ("retry", Some(*cause)),
+        Outcome::Later(_) => ("retry", Some("retry")),
         Outcome::Park(reason) => ("parked", Some(*reason)),
     };
     job::Outcome { word, fault }

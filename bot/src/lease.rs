@@ -55,7 +55,7 @@ pub(crate) fn again(what: &str, fault: &anyhow::Error) -> Outcome {
     warn!("{what} later: {fault:#}");
     match faults::class(fault) {
         AWAY => Outcome::Later(AWAY.into()),
-        _ => Outcome::Retry(Duration::from_secs(1)),
+        class => Outcome::Retry(class, Duration::from_secs(1)),
     }
 }
 
@@ -102,6 +102,6 @@ mod tests {
         let away = nowhere.connection().await.map(drop).map_err(shared::store::fault).unwrap_err();
         assert_eq!(again("it is done", &away), Outcome::Later(Cow::Borrowed("database_unavailable")));
         let broken = anyhow::anyhow!("the database refused");
-        assert_eq!(again("it is done", &broken), Outcome::Retry(Duration::from_secs(1)));
+        assert_eq!(again("it is done", &broken), Outcome::Retry("fault", Duration::from_secs(1)));
     }
 }

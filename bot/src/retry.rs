@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use shared::service::backoff;
+use shared::telemetry::instruments;
 
 /// After the first, second, third try; then the last for ever (L-24).
 const STEPS: [u64; 4] = [5, 30, 120, 600];
@@ -59,6 +60,13 @@ struct Calls {
 }
 
 impl Breaker {
+    /// Lets everything through so far, and says so.
+    #[must_use]
+    pub fn closed() -> Self {
+        tell(false);
+        Self::default()
+    }
+
     /// Whether a call may be made now; false only while Discord is away.
     pub fn admits(&self, now: Instant) -> bool {
         let mut calls = self.calls();
@@ -82,11 +90,17 @@ impl Breaker {
         calls.forget(now);
         calls.recent.push_back((now, there));
         calls.away |= !there && calls.mostly_failed();
+        tell(calls.away);
     }
 
     fn calls(&self) -> std::sync::MutexGuard<'_, Calls> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// 1 while Discord is away.
+fn tell(away: bool) {
+    instruments::get().discord.breaker_open.record(i64::from(away), &[]);
 }
 
 impl Calls {

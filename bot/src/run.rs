@@ -65,7 +65,7 @@ fn build(settings: &Settings, process: &Process) -> anyhow::Result<Bot> {
             .map_err(|fault| anyhow!("DISCORD_API_URL: {fault:#}"))?,
         budget: Budget::new(cache.clone()),
         cache,
-        breaker: Breaker::default(),
+        breaker: Breaker::closed(),
         standing: Standing::new(&process.health),
         owner: format!("bot:{}", MessageId::new()),
         frontend: settings.frontend_url.clone(),
@@ -120,7 +120,10 @@ fn consumers(bot: &Arc<Bot>, process: &Process, broker: &Broker) {
 async fn shards(bot: &Bot) -> anyhow::Result<Option<u32>> {
     let asked = || async {
         match bot.discord.gateway().await {
-            Ok(gateway) => Ok(Some(gateway.shards)),
+            Ok(told) => {
+                gateway::starts(told.session_start_limit.remaining);
+                Ok(Some(told.shards))
+            }
             Err(failure) if failure.class == Class::Credential => Ok(None),
             Err(failure) => Err(anyhow::Error::new(failure)),
         }

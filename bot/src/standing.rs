@@ -1,11 +1,10 @@
 //! Whether the bot is ready: every shard has a session and every guild is built (GU-22).
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shared::service::{Check, Health};
-use shared::telemetry::instruments::GAUGES;
+use shared::telemetry::{Attribute, instruments};
 
 /// How the shards of this process stand.
 #[derive(Debug)]
@@ -31,12 +30,14 @@ impl Standing {
 
     /// A shard that this process owns; without a session so far.
     pub(crate) fn owns(&self, shard: u32) {
-        self.set(shard, |_| {});
+        self.connected(shard, false);
     }
 
     /// A shard has a session, or lost its socket.
     pub(crate) fn connected(&self, shard: u32, connected: bool) {
         self.set(shard, |shard| shard.connected = connected);
+        let label = Attribute::new("gamesched.shard.id", shard.to_string());
+        instruments::get().discord.connected.record(i64::from(connected), &[label]);
     }
 
     /// Whether a shard's socket is acknowledged.
@@ -53,7 +54,6 @@ impl Standing {
         let mut shards = self.shards();
         change(shards.entry(shard).or_default());
         let connected = shards.values().filter(|shard| shard.connected).count();
-        GAUGES.gateway_connected.store(i64::try_from(connected).unwrap_or(i64::MAX), Ordering::Relaxed);
         let told = |check: &Check, all: bool, reason: &str| if all { check.ok() } else { check.failing(reason) };
         told(&self.gateway, connected == shards.len(), "a shard has no session");
         told(&self.guilds, shards.values().all(|shard| shard.settled), "guilds are being written");

@@ -110,10 +110,13 @@ struct DeliveryBody {
     delivery: DeliveryId,
 }
 
-/// The routing key as one of ours, if it is.
-pub(crate) fn known_key(key: &str) -> Option<&'static str> {
+/// What telemetry calls a routing key that is none of ours.
+pub(crate) const OTHER: &str = "_OTHER";
+
+/// The routing key as telemetry may name it: one of ours, or `_OTHER`.
+pub(crate) fn declared_key(key: &str) -> &'static str {
     let known = GameChange::ALL.iter().map(|change| change.as_str());
-    known.chain([DELIVERY_DUE]).find(|known| *known == key)
+    known.chain([DELIVERY_DUE]).find(|known| *known == key).unwrap_or(OTHER)
 }
 
 impl Event {
@@ -189,6 +192,13 @@ mod tests {
         assert_eq!(read("game.exploded", 1, &body), Err(Unreadable::Undecodable));
         assert_eq!(read("game.created", 1, "not json"), Err(Unreadable::Undecodable));
         assert_eq!(read("delivery.due", 1, &body), Err(Unreadable::Undecodable));
+    }
+
+    #[test]
+    fn telemetry_names_no_key_that_is_not_declared() {
+        assert_eq!(declared_key("game.created"), "game.created");
+        assert_eq!(declared_key("delivery.due"), "delivery.due");
+        assert_eq!(declared_key("somebody's words"), "_OTHER");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use tests::discord::ids;
+use tests::discord::{Fault, GatewayFault, ids};
 use tests::otlp::Received;
 use tests::registry::{Finding, Registry};
 use tests::world::{Person, Service, World, in_minutes};
@@ -12,8 +12,7 @@ use tests::world::{Person, Service, World, in_minutes};
 const ARRIVAL: Duration = Duration::from_secs(30);
 
 /// What a session in which nothing breaks does not show.
-const UNSEEN: [(&str, &str); 4] = [
-    ("gamesched.discord.ratelimit.wait", "only when Discord's limits are near"),
+const UNSEEN: [(&str, &str); 3] = [
     ("gamesched.outbox.unroutable", "only when a queue is missing"),
     ("gamesched.fence.lost", "only when a process stalled for longer than its lease"),
     ("gamesched.parked.added", "only for what can never work"),
@@ -54,6 +53,9 @@ pub(crate) async fn play(world: &World) {
     assert!(world.stop(Service::StatusDaemon).await);
     world.start(Service::StatusDaemon).await.expect("it starts, and purges");
 
+    let limited = Fault::rate_limited("POST", "/channels/*/messages", 0.3, "user");
+    world.discord.fault(limited).await.expect("it is scripted");
+    world.discord.gateways(GatewayFault::Reconnect).await.expect("the gateway asks to come again");
     let host = world.signed_in("dm").await;
     let game = create(&host, &[("title", "Citadel"), ("expected_duration_minutes", "60")]).await;
     let other = create(&host, &[("title", "Dune")]).await;

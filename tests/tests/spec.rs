@@ -2,6 +2,7 @@
 
 mod conformance;
 mod counted;
+mod edges;
 mod faults;
 mod housekeeping;
 mod joins;

@@ -117,7 +117,9 @@ impl Keeper {
         self.expected.remove(&id);
         self.guilds.remove(&id);
         // Away: no reader trusts what it cannot read, and a lost Redis holds nothing.
-        let _ = self.projection.stale(id).await;
+        if self.projection.stale(id).await.is_err() {
+            self.unwritten();
+        }
         self.settle_shard().await;
     }
 
@@ -211,6 +213,7 @@ impl Keeper {
     fn written(&mut self, id: DiscordGuild, written: Result<(), Away>) {
         if let (Err(_away), Some(guild)) = (written, self.guilds.get_mut(&id)) {
             guild.unbuilt = true;
+            self.unwritten();
         }
     }
 }

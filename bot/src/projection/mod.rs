@@ -15,6 +15,7 @@ use shared::cache::projection::{Beat, Projection};
 use shared::domain::ids::{DiscordGuild, DiscordUser};
 use shared::error::{self, Result};
 use shared::service::Turns;
+use shared::faults;
 use shared::store::{announcements, guilds, templates};
 use shared::telemetry::span::{self, SpanKind};
 use shared::telemetry::{Attribute, carry};
@@ -24,6 +25,7 @@ use tracing::{debug, warn};
 use twilight_gateway::{Event, EventType, MessageSender};
 
 use crate::Bot;
+use crate::gateway;
 use guild::Guild;
 
 /// A healthy shard says so this often (L-30).
@@ -52,6 +54,8 @@ pub(crate) struct Keeper {
     /// Redis does not know yet that all guilds are there.
     unsettled: bool,
     turns: Turns,
+    /// Why the event in hand is not written as a whole, if so.
+    trouble: Option<&'static str>,
 }
 
 impl Keeper {
@@ -71,6 +75,7 @@ impl Keeper {
             unidentified: false,
             unsettled: false,
             turns: Turns::of("keeper"),
+            trouble: None,
         }
     }
 
@@ -99,9 +104,10 @@ impl Keeper {
     /// One event, in its own trace if it touches anything outside.
     async fn take(&mut self, event: Event) {
         let kind = event.kind();
-        if kind == EventType::MemberChunk && !self.last_chunk(&event) {
+        self.trouble = None;
+        if !self.touches(&event) {
             self.apply(event).await;
-            return;
+            return gateway::handled(kind, "done");
         }
         let mut attributes = vec![
             Attribute::new("gamesched.gateway.event", name(kind)),
@@ -111,11 +117,26 @@ impl Keeper {
             attributes.push(Attribute::new("gamesched.guild.id", guild.to_string()));
         }
         let span = span::start(SpanKind::Consumer, spanned(kind), attributes);
-        span::run(span, self.apply(event), |_, ()| {}).await;
+        span.inside(self.apply(event)).await;
+        let outcome = match self.trouble.take() {
+            None => "done",
+            Some(class) => {
+                span.fail(class);
+                "retry"
+            }
+        };
+        span.end();
+        gateway::handled(kind, outcome);
     }
 
-    fn last_chunk(&self, event: &Event) -> bool {
-        matches!(event, Event::MemberChunk(chunk) if chunk.chunk_index + 1 == chunk.chunk_count)
+    /// Whether something is written because of an event: of guilds that are not kept nothing is, and of members who
+    /// come in parts only after the last one.
+    fn touches(&self, event: &Event) -> bool {
+        match event {
+            Event::Ready(_) | Event::GuildCreate(_) | Event::GuildDelete(_) | Event::UnavailableGuild(_) => true,
+            Event::MemberChunk(chunk) if chunk.chunk_index + 1 < chunk.chunk_count => false,
+            event => event.guild_id().is_some_and(|guild| self.guilds.contains_key(&guild)),
+        }
     }
 
     /// How much waits to be written, of what can be.
@@ -170,8 +191,20 @@ impl Keeper {
         let before = guild.stored.take();
         match store(&self.bot, guild, &seen, before.as_deref()).await {
             Ok(()) => guild.stored = Some(seen),
-            Err(fault) => fault_of_store(&fault),
+            Err(fault) => self.unstored(fault),
         }
+    }
+
+    /// The rows of a guild are written later.
+    fn unstored(&mut self, fault: error::Error) {
+        let fault = fault.into_fault();
+        warn!("the rows of a guild are written later: {fault:#}");
+        self.trouble = Some(faults::class(&fault));
+    }
+
+    /// The projection is written later.
+    fn unwritten(&mut self) {
+        self.trouble.get_or_insert("redis_unavailable");
     }
 
     async fn build(&mut self, id: DiscordGuild) {
@@ -181,12 +214,16 @@ impl Keeper {
         }
         match self.projection.build(&guild.view(self.shard, me)).await {
             Ok(()) => guild.unbuilt = false,
-            Err(away) => debug!("the projection of guild {id} is written later: {away}"),
+            Err(away) => {
+                debug!("the projection of guild {id} is written later: {away}");
+                self.unwritten();
+            }
         }
     }
 
     async fn identify(&mut self) -> Result<(), shared::cache::Away> {
-        self.projection.identified(self.shard).await?;
+        let written = self.projection.identified(self.shard).await;
+        written.inspect_err(|_away| self.unwritten())?;
         self.unidentified = false;
         Ok(())
     }
@@ -205,11 +242,14 @@ impl Keeper {
             let mut sql = self.bot.app.db.connection().await?;
             guilds::depart(&mut sql, id, self.bot.app.clock.now()).await
         };
-        let stored = written.await.inspect_err(fault_of_store).is_ok();
-        if stored && self.projection.remove_guild(id).await.is_ok() {
-            self.gone.remove(&id);
-        } else {
+        if let Err(fault) = written.await {
+            self.unstored(fault);
             self.gone.insert(id);
+        } else if self.projection.remove_guild(id).await.is_err() {
+            self.unwritten();
+            self.gone.insert(id);
+        } else {
+            self.gone.remove(&id);
         }
     }
 
@@ -273,10 +313,6 @@ fn opened<'seen>(
         })
     };
     seen.iter().filter(move |channel| channel.missing_permissions.is_empty() && was(channel))
-}
-
-fn fault_of_store(fault: &error::Error) {
-    warn!("the rows of a guild are written later: {fault}");
 }
 
 /// Discord's name of an event that is handled here.

@@ -37,8 +37,8 @@ pub enum Outcome {
     AlreadyDone,
     /// Failed with this cause, and its row remembers when to try again: the message has served.
     Later(Cow<'static, str>),
-    /// Failed and nothing remembers it: the broker brings it again, not before this time.
-    Retry(Duration),
+    /// Failed with this cause and nothing remembers it: the broker brings it again, not before this time.
+    Retry(&'static str, Duration),
     /// Can never work, for this reason: to the parking queue.
     Park(&'static str),
 }
@@ -127,7 +127,7 @@ impl<H: Handler> Reader<H> {
                 self.parked(reason);
                 delivery.reject(BasicRejectOptions { requeue: false }).await
             }
-            Handled::Said(Outcome::Retry(after)) => self.again(delivery, after).await,
+            Handled::Said(Outcome::Retry(_, after)) => self.again(delivery, after).await,
             Handled::Broke(_) => self.again(delivery, Duration::from_secs(1)).await,
         };
         if let Err(error) = answered {
@@ -167,7 +167,7 @@ fn told(handled: &Handled) -> (&'static str, Option<StringValue>) {
         Handled::Said(Outcome::Coalesced) => ("coalesced", None),
         Handled::Said(Outcome::AlreadyDone) => ("already_done", None),
         Handled::Said(Outcome::Later(cause)) => ("retry", Some(cause.clone().into())),
-        Handled::Said(Outcome::Retry(_)) => ("retry", Some("retry".into())),
+        Handled::Said(Outcome::Retry(cause, _)) => ("retry", Some((*cause).into())),
         Handled::Said(Outcome::Park(reason)) => ("parked", Some((*reason).into())),
         Handled::Broke(class) => ("retry", Some((*class).into())),
     }
@@ -202,6 +202,8 @@ mod tests {
         assert_eq!(word(Outcome::Coalesced), ("coalesced", None));
         assert_eq!(word(Outcome::AlreadyDone), ("already_done", None));
         assert_eq!(word(Outcome::Later("500".into())), ("retry", Some("500".to_owned())));
+        let again = Outcome::Retry("database_unavailable", Duration::ZERO);
+        assert_eq!(word(again), ("retry", Some("database_unavailable".to_owned())));
         assert_eq!(word(Outcome::Park("poison")), ("parked", Some("poison".to_owned())));
         assert_eq!(told(&Handled::Broke("panic")).0, "retry");
     }

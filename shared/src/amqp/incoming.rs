@@ -7,9 +7,10 @@ use lapin::types::{AMQPValue, FieldTable};
 use opentelemetry::KeyValue;
 
 use super::message::{ATTEMPT, SCHEMA_VERSION, destination};
-use super::{Broker, Queue};
+use super::topology::DURABLE;
+use super::{Broker, Names, Queue};
 use crate::clock::Clock;
-use crate::events::{Event, Unreadable, VERSION};
+use crate::events::{Event, OTHER, Unreadable, VERSION, declared_key};
 use crate::telemetry::carry::{self, Headers, PROMPT, Place};
 use crate::telemetry::span::{self, Span, SpanKind};
 
@@ -36,20 +37,20 @@ impl Incoming {
             }
         };
         let event = version.and_then(|version| Event::read(key, version, &delivery.data));
-        let place = |queue: &str| destination(&[delivery.exchange.as_str(), key, queue]);
+        let (exchange, shown) = declared(delivery, broker.names());
+        let place = |queue: &str| destination(&[&exchange, &shown, queue]);
         let (name, template) = (place(&broker.names().queue(queue)), place(&broker.names().template(queue)));
         let mut attributes = broker.server();
         attributes.extend([
             KeyValue::new("messaging.operation.name", "process"),
             KeyValue::new("messaging.operation.type", "process"),
             KeyValue::new("messaging.destination.name", name.clone()),
-            KeyValue::new("messaging.rabbitmq.destination.routing_key", key.to_owned()),
+            KeyValue::new("messaging.rabbitmq.destination.routing_key", shown.clone()),
             KeyValue::new("messaging.rabbitmq.message.delivery_tag", tag(delivery)),
-            KeyValue::new("gamesched.event.type", known(&event, key)),
+            KeyValue::new("gamesched.event.type", declared_key(key)),
             KeyValue::new("gamesched.attempt", attempt(headers)),
         ]);
-        let id = delivery.properties.message_id().as_ref();
-        attributes.extend(id.map(|id| KeyValue::new("messaging.message.id", id.to_string())));
+        attributes.extend(id(delivery).map(|id| KeyValue::new("messaging.message.id", id)));
         attributes.extend(subject(&event));
         if template != name {
             attributes.push(KeyValue::new("messaging.destination.template", template.clone()));
@@ -86,12 +87,20 @@ fn age(delivery: &Delivery) -> Duration {
     Duration::from_secs(now.saturating_sub(published))
 }
 
-/// The routing key if it is one of ours: the attribute is a closed set.
-fn known(event: &Result<Event, Unreadable>, key: &str) -> &'static str {
-    match event {
-        Ok(event) => event.routing_key(),
-        Err(_) => crate::events::known_key(key).unwrap_or("_OTHER"),
-    }
+/// Exchange and routing key as telemetry may name them. Whoever has the broker's password can send from any exchange
+/// with any key, and what they write there is no name of a span.
+fn declared(delivery: &Delivery, names: &Names) -> (String, String) {
+    let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
+    let of_queues = DURABLE.iter().flat_map(|queue| [names.queue(queue), names.parked(queue)]);
+    let key = of_queues.into_iter().find(|ours| ours == key).unwrap_or_else(|| declared_key(key).to_owned());
+    let ours = exchange.is_empty() || exchange == names.exchange();
+    (if ours { exchange } else { OTHER }.to_owned(), key)
+}
+
+/// Ours are UUIDs; another could say anything.
+fn id(delivery: &Delivery) -> Option<String> {
+    let id: uuid::Uuid = delivery.properties.message_id().as_ref()?.as_str().parse().ok()?;
+    Some(id.to_string())
 }
 
 fn subject(event: &Result<Event, Unreadable>) -> Option<KeyValue> {
@@ -167,6 +176,22 @@ mod tests {
         let (message, mut headers) = delivery(1, false);
         headers.insert("x-death".into(), text(""));
         assert!(!continues(&(message, headers)), "dead-lettered");
+    }
+
+    #[test]
+    fn what_a_stranger_sends_is_named_by_nothing_they_wrote() {
+        let names = Names::new("t7");
+        let named = |exchange: &str, key: &str| {
+            declared(&Delivery::mock(1, exchange.into(), key.into(), false, Vec::new()), &names)
+        };
+        let pair = |exchange: &str, key: &str| (exchange.to_owned(), key.to_owned());
+        assert_eq!(named("t7.game_scheduler", "game.created"), pair("t7.game_scheduler", "game.created"));
+        assert_eq!(named("", "t7.bot.deliveries"), pair("", "t7.bot.deliveries"));
+        assert_eq!(named("t7.game_scheduler", "t7.bot.deliveries.parked").1, "t7.bot.deliveries.parked");
+        assert_eq!(named("their words", "more words"), pair("_OTHER", "_OTHER"));
+        let mut delivery = Delivery::mock(1, "x".into(), "k".into(), false, Vec::new());
+        delivery.properties = delivery.properties.with_message_id("words".into());
+        assert_eq!(id(&delivery), None);
     }
 
     #[test]

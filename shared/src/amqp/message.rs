@@ -9,7 +9,7 @@ use opentelemetry::{Context, KeyValue};
 use super::Broker;
 use super::topology::{short, text};
 use crate::clock::Clock;
-use crate::events::Event;
+use crate::events::{Event, declared_key};
 use crate::store::outbox::OutboxRow;
 use crate::telemetry::carry::{self, PROMPT, Place};
 use crate::telemetry::instruments::{self, seconds, with_error};
@@ -36,7 +36,8 @@ pub(super) struct Message {
 impl Message {
     pub(super) fn new(row: OutboxRow, broker: &Broker) -> Self {
         let body = row.payload.to_string().into_bytes();
-        let destination = destination(&[&broker.names().exchange(), &row.routing_key]);
+        let key = declared_key(&row.routing_key);
+        let destination = destination(&[&broker.names().exchange(), key]);
         let cause = carry::extract_row(&row.trace_context);
         let Place { parent, links } =
             if row.age <= PROMPT { carry::below(cause) } else { carry::root_linked(cause, "created_by") };
@@ -45,7 +46,7 @@ impl Message {
             KeyValue::new("messaging.operation.name", "publish"),
             KeyValue::new("messaging.operation.type", "send"),
             KeyValue::new("messaging.destination.name", destination.clone()),
-            KeyValue::new("messaging.rabbitmq.destination.routing_key", row.routing_key.clone()),
+            KeyValue::new("messaging.rabbitmq.destination.routing_key", key),
             KeyValue::new("messaging.message.id", row.id.to_string()),
             KeyValue::new("messaging.message.body.size", i64::try_from(body.len()).unwrap_or(i64::MAX)),
         ]);

@@ -14,7 +14,7 @@ use super::message::Message;
 use super::topology::{self, short};
 use super::{Broker, broken};
 use crate::domain::ids::MessageId;
-use crate::events::Event;
+use crate::events::{Event, declared_key};
 use crate::store::outbox::OutboxRow;
 use crate::telemetry::instruments;
 
@@ -118,7 +118,7 @@ fn settle(messages: Vec<Message>, answers: &Answers) -> Settled {
         let id = message.row.id;
         if answers.returned.contains(&id.to_string()) {
             let key = message.row.routing_key.clone();
-            let label = opentelemetry::KeyValue::new("gamesched.event.type", key.clone());
+            let label = opentelemetry::KeyValue::new("gamesched.event.type", declared_key(&key));
             instruments::get().outbox_unroutable.add(1, &[label]);
             settled.unroutable.insert(key);
             message.settle(Some("returned"));

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::publisher::Publisher;
 use super::{BACK_OFF, Broker, LinkState, bounded, message};
 use crate::error::Error;
+use crate::events::declared_key;
 use crate::service::{Turns, backoff};
 use crate::store::{Db, fault, outbox};
 use crate::telemetry::span;
@@ -144,7 +145,7 @@ impl Relay {
         tx.commit().await.map_err(fault)?;
         settled.facts.iter().for_each(message::count);
         for key in settled.unroutable {
-            warn!("no queue wants {key}: it rests for {} s", REST.as_secs());
+            warn!("no queue wants {}: it rests for {} s", declared_key(&key), REST.as_secs());
             self.sleeping.insert(key, Instant::now() + REST);
         }
         if settled.refused {

@@ -1,24 +1,39 @@
 //! One call to Discord as the bot: bounded, told, measured, sorted.
+//!
+//! Routes and the limiter are twilight's; sending is ours, since its client tells neither the scope of a 429 nor the
+//! status of an error page, and repeats a 429 without saying so.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hyper_util::client::legacy::Error as Transport;
+use anyhow::Context as _;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::{Method, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tokio::time::Instant;
-use twilight_http::error::{Error, ErrorType};
-use twilight_http::request::Request;
+use tokio::time::{Instant, sleep};
 use twilight_http::routing::Route;
+use twilight_http_ratelimiting::{Endpoint, RateLimiter};
 
 use super::edge::{Base, Ended, Told};
 use super::failure::{Class, Effect, Failure};
-use super::overhear::{Flight, State, overhear, quietly};
+use super::flight::{Flight, State};
+use super::limits;
+use crate::telemetry::users;
+
+/// Discord wants to know who calls, in this form.
+const AGENT: &str = concat!("DiscordBot (https://twilight.rs, ", env!("CARGO_PKG_VERSION"), ") game-scheduler");
 
 /// Discord, for the bot.
 #[derive(Clone, Debug)]
 pub struct Discord {
-    http: std::sync::Arc<twilight_http::Client>,
+    http: reqwest::Client,
     base: Base,
+    token: SecretString,
+    limiter: RateLimiter,
+    /// The token was not accepted: it is not shown again.
+    refused: Arc<AtomicBool>,
 }
 
 /// What is asked of Discord.
@@ -32,6 +47,9 @@ pub(super) struct Call<'a> {
     pub(super) secret: Option<&'a str>,
 }
 
+/// A call that failed, and the word for it where no status says it.
+type Failed = (Failure, &'static str);
+
 impl Discord {
     /// A client for the bot's token. Call it inside a runtime: the rate limiter runs beside it.
     ///
@@ -39,70 +57,115 @@ impl Discord {
     /// When `api_url` is no HTTP URL.
     pub fn new(api_url: &str, token: &SecretString) -> anyhow::Result<Self> {
         let base = Base::parse(api_url)?;
-        let mut builder = twilight_http::Client::builder().token(token.expose_secret().to_owned());
-        if let Some((address, clear)) = base.proxy() {
-            builder = builder.proxy(address, clear);
-        }
-        Ok(Self { http: builder.build().into(), base })
+        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).user_agent(AGENT);
+        let http = builder.build().context("building the client for Discord")?;
+        let token = format!("Bot {}", token.expose_secret().trim_start_matches("Bot ")).into();
+        Ok(Self { http, base, token, limiter: RateLimiter::default(), refused: Arc::default() })
     }
 
     pub(super) async fn call(&self, call: Call<'_>) -> Result<Value, Failure> {
-        let method = call.route.method().name();
-        let path = format!("/{}", call.route);
-        let path = path.split('?').next().unwrap_or_default();
-        let shown = call.secret.map_or_else(|| path.to_owned(), |secret| path.replace(secret, "REDACTED"));
-        let told = Told::start(&self.base, method, call.template, &shown);
+        let told = Told::start(&self.base, call.route.method().name(), call.template, &shown(&call));
         let flight = Flight::new();
         let until = Instant::now() + call.deadline;
-        let tried = tokio::time::timeout_at(until, told.span().inside(self.ask(call, until, &flight))).await;
+        let tried = tokio::time::timeout_at(until, told.span().inside(self.ask(&call, until, &flight))).await;
         let state = flight.state();
-        let result = tried.unwrap_or_else(|_| Err(past_deadline(state)));
-        let (result, status, error) = match result {
-            Ok((status, value)) => (Ok(value), Some(status), None),
-            Err((failure, error)) => {
-                let status = failure.status;
-                (Err(failure), status, Some(error))
-            }
+        let result = tried.unwrap_or_else(|_| Err(past_deadline(&state)));
+        let (code, error) = match &result {
+            Ok(_) => (None, None),
+            Err((failure, error)) => (failure.code, Some(*error)),
         };
-        let code = result.as_ref().err().and_then(|failure| failure.code);
-        told.end(&Ended { status, code, error, resends: state.resends, waited: state.waited });
-        result
+        let resends = state.tries.saturating_sub(1);
+        let State { status, limited, waited, .. } = state;
+        told.end(&Ended { status, code, error, resends, limited, waited: Some(waited) });
+        result.map_err(|(failure, _)| failure)
     }
 
-    async fn ask(
-        &self,
-        call: Call<'_>,
-        until: Instant,
-        flight: &std::sync::Arc<Flight>,
-    ) -> Result<(u16, Value), (Failure, &'static str)> {
-        let mut request = Request::builder(&call.route).use_authorization_token(call.secret.is_none());
-        if let Some(body) = &call.body {
-            request = request.body(body.to_string().into_bytes());
+    /// Tries until Discord says something else than 429, with a permit for each try.
+    async fn ask(&self, call: &Call<'_>, until: Instant, flight: &Flight) -> Result<Value, Failed> {
+        if call.secret.is_none() && self.refused.load(Ordering::Relaxed) {
+            return Err((Failure::silent(Class::Credential), "unauthorized"));
         }
-        let request = request.build().map_err(|_| (Failure::silent(Class::Poison), "client"))?;
-        let mut future = quietly(|| self.http.request::<()>(request));
-        let permitted = std::sync::Arc::clone(flight);
-        future.set_pre_flight(move || {
-            let early = Instant::now() < until;
-            if early {
-                permitted.permitted();
+        loop {
+            let endpoint = Endpoint { method: call.route.method(), path: path(call) };
+            let permit = self.limiter.acquire(endpoint).await;
+            if Instant::now() >= until {
+                return Err((Failure::silent(Class::Wait), "ratelimited"));
             }
-            early
-        });
-        let answer = overhear(std::sync::Arc::clone(flight), future).await;
-        let response = answer.map_err(|error| sort(error, call.effect))?;
-        let status = response.status().get();
-        let unreadable = (Failure::silent(Class::Unknown), "unreadable");
-        let bytes = response.bytes().await.map_err(|_| unreadable.clone())?;
-        if bytes.is_empty() {
-            return Ok((status, Value::Null));
+            flight.permitted();
+            let response = self.send(call).await?;
+            let (status, headers) = (response.status().as_u16(), response.headers());
+            flight.answered(status);
+            let bucket = limits::bucket(headers);
+            let everything = bucket.is_none();
+            permit.complete(bucket);
+            if status != 429 {
+                return self.read(call, response).await;
+            }
+            flight.limited(limits::scope(headers));
+            if everything {
+                sleep(limits::pause(headers)).await;
+            }
         }
-        Ok((status, serde_json::from_slice(&bytes).map_err(|_| unreadable)?))
+    }
+
+    async fn send(&self, call: &Call<'_>) -> Result<Response, Failed> {
+        let method = Method::from_bytes(call.route.method().name().as_bytes());
+        let method = method.map_err(|_| (Failure::silent(Class::Poison), "client"))?;
+        let bodiless = method == Method::GET || method == Method::DELETE;
+        let mut request = self.http.request(method, self.base.api(&format!("/{}", call.route)));
+        if call.secret.is_none() {
+            request = request.header(AUTHORIZATION, self.token.expose_secret());
+        }
+        request = match &call.body {
+            Some(body) => request.header(CONTENT_TYPE, "application/json").body(body.to_string()),
+            None if bodiless => request,
+            None => request.header(CONTENT_LENGTH, 0),
+        };
+        request.send().await.map_err(sort)
+    }
+
+    async fn read(&self, call: &Call<'_>, response: Response) -> Result<Value, Failed> {
+        let status = response.status();
+        if status.as_u16() == 401 && call.secret.is_none() {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        let bytes = response.bytes().await;
+        if !status.is_success() {
+            // The status says enough, whatever became of the body.
+            let body = bytes.unwrap_or_default();
+            return Err((Failure::answered(status.as_u16(), &body, call.effect), "answer"));
+        }
+        let unreadable = (Failure::silent(Class::Unknown), "unreadable");
+        let bytes = bytes.map_err(sort)?;
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&bytes).map_err(|_| unreadable)
     }
 }
 
+/// The path without its query and without a slash in front.
+fn path(call: &Call<'_>) -> String {
+    let path = call.route.to_string();
+    path.split('?').next().unwrap_or_default().to_owned()
+}
+
+/// The path as telemetry may show it: secrets taken out, and people as they are shown everywhere.
+fn shown(call: &Call<'_>) -> String {
+    let path = format!("/{}", path(call));
+    let path = call.secret.map_or_else(|| path.clone(), |secret| path.replace(secret, "REDACTED"));
+    if !call.template.contains("{user_id}") {
+        return path;
+    }
+    let segments = path.split('/').zip(call.template.split('/')).map(|(segment, template)| match template {
+        "{user_id}" => users::shown(segment).unwrap_or_else(|| "REDACTED".to_owned()),
+        _ => segment.to_owned(),
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
 /// Past the deadline: waiting for a permit nothing was done, else nobody knows.
-fn past_deadline(state: State) -> (Failure, &'static str) {
+fn past_deadline(state: &State) -> Failed {
     if state.in_flight {
         (Failure::silent(Class::Unknown), "timeout")
     } else {
@@ -110,26 +173,13 @@ fn past_deadline(state: State) -> (Failure, &'static str) {
     }
 }
 
-fn sort(error: Error, effect: Effect) -> (Failure, &'static str) {
-    let (kind, source) = error.into_parts();
-    match kind {
-        ErrorType::Response { body, status, .. } => (Failure::answered(status.get(), &body, effect), "answer"),
-        ErrorType::Unauthorized => (Failure::silent(Class::Credential), "unauthorized"),
-        ErrorType::RequestCanceled => (Failure::silent(Class::Wait), "ratelimited"),
-        ErrorType::RequestTimedOut => (Failure::silent(Class::Unknown), "timeout"),
-        ErrorType::RequestError => {
-            let transport = source.as_ref().and_then(|source| source.downcast_ref::<Transport>());
-            match transport.is_some_and(Transport::is_connect) {
-                true => (Failure::silent(Class::Retry), "connect"),
-                false => (Failure::silent(Class::Unknown), "io"),
-            }
-        }
-        ErrorType::BuildingRequest | ErrorType::CreatingHeader { .. } | ErrorType::Json | ErrorType::Validation => {
-            (Failure::silent(Class::Poison), "client")
-        }
-        // An error page of something in between; twilight does not say with which status.
-        ErrorType::Parsing { .. } => (Failure::silent(Class::Unknown), "unreadable"),
-        // The enum may grow; whatever comes, the effect may exist.
-        _ => (Failure::silent(Class::Unknown), "io"),
+/// A call without an answer: what never connected did nothing, of all else nobody knows.
+fn sort(error: reqwest::Error) -> Failed {
+    if error.is_builder() {
+        return (Failure::silent(Class::Poison), "client");
     }
+    if error.is_connect() {
+        return (Failure::silent(Class::Retry), "connect");
+    }
+    (Failure::silent(Class::Unknown), if error.is_timeout() { "timeout" } else { "io" })
 }

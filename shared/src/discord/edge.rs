@@ -27,12 +27,6 @@ impl Base {
         Ok(Self { url, address, port })
     }
 
-    /// Host and port for a client that is not to ask Discord itself, and whether it asks in clear.
-    pub(super) fn proxy(&self) -> Option<(String, bool)> {
-        let real = self.address == "discord.com" && self.port == 443;
-        (!real).then(|| (format!("{}:{}", self.address, self.port), self.url.scheme() == "http"))
-    }
-
     /// The address of a resource; `path` begins with a slash.
     pub(super) fn api(&self, path: &str) -> String {
         format!("{}/api/v10{path}", self.url.as_str().trim_end_matches('/'))
@@ -46,14 +40,22 @@ pub(super) struct Ended {
     pub(super) code: Option<u64>,
     /// The class where the status is none or no error.
     pub(super) error: Option<&'static str>,
-    /// How often Discord said 429, and how long we waited for its permit.
-    pub(super) resends: u32,
-    pub(super) waited: Duration,
+    /// How often it was sent again.
+    pub(super) resends: usize,
+    /// The scope of each 429 that was met.
+    pub(super) limited: Vec<&'static str>,
+    /// How long permits took; none where none are needed.
+    pub(super) waited: Option<Duration>,
 }
 
-/// A call that is under way.
+/// A call that is under way. Dropping it unfinished tells that it was cancelled.
 pub(super) struct Told {
     span: Span,
+    measured: Measured,
+}
+
+/// Measures a call at its end, whichever that is.
+struct Measured {
     labels: Vec<KeyValue>,
     template: &'static str,
     since: Instant,
@@ -73,7 +75,7 @@ impl Told {
             attributes.push(KeyValue::new("url.full", base.api(path)));
             attributes
         });
-        Self { span, labels, template, since: Instant::now() }
+        Self { span, measured: Measured { labels, template, since: Instant::now() } }
     }
 
     /// The span, to run the call in.
@@ -83,30 +85,60 @@ impl Told {
 
     /// Ends the span and measures.
     pub(super) fn end(self, ended: &Ended) {
-        let Self { span, mut labels, template, since } = self;
-        let status = ended.status.map(|status| KeyValue::new("http.response.status_code", i64::from(status)));
+        let Self { span, mut measured } = self;
         let failed = ended.status.filter(|status| *status >= 400).map(|status| status.to_string());
         let error = failed.or_else(|| ended.error.map(str::to_owned));
-        labels.extend(status.clone());
-        labels.extend(error.clone().map(|error| KeyValue::new("error.type", error)));
-        instruments::get().http_client_duration.record(seconds(since), &labels);
-        let template = [KeyValue::new("url.template", template)];
-        instruments::get().ratelimit_hits.add(u64::from(ended.resends), &template);
-
-        status.into_iter().for_each(|status| span.set(status));
-        if ended.resends > 0 {
-            span.set(KeyValue::new("http.request.resend_count", i64::from(ended.resends)));
-        }
-        if ended.waited >= Duration::from_millis(1) {
-            span.set(KeyValue::new("gamesched.discord.ratelimit.wait", ended.waited.as_secs_f64()));
-            instruments::get().ratelimit_wait.record(ended.waited.as_secs_f64(), &template);
-        }
-        if let Some(code) = ended.code {
-            span.set(KeyValue::new("gamesched.discord.error_code", i64::try_from(code).unwrap_or_default()));
-        }
+        measured.count(ended);
+        measured.end(ended.status, error.clone());
+        describe(&span, ended);
         if let Some(error) = error {
             span.fail(error);
         }
         span.end();
+    }
+}
+
+impl Measured {
+    fn end(&mut self, status: Option<u16>, error: Option<String>) {
+        let mut labels = std::mem::take(&mut self.labels);
+        labels.extend(status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))));
+        labels.extend(error.map(|error| KeyValue::new("error.type", error)));
+        instruments::get().http_client_duration.record(seconds(self.since), &labels);
+    }
+
+    /// Every 429 by its scope, and the wait for permits.
+    fn count(&self, ended: &Ended) {
+        let template = KeyValue::new("url.template", self.template);
+        for scope in &ended.limited {
+            let labels = [template.clone(), KeyValue::new("gamesched.discord.ratelimit.scope", *scope)];
+            instruments::get().ratelimit_hits.add(1, &labels);
+        }
+        if let Some(waited) = ended.waited {
+            instruments::get().ratelimit_wait.record(waited.as_secs_f64(), &[template]);
+        }
+    }
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        if !self.labels.is_empty() {
+            self.end(None, Some("cancelled".to_owned()));
+        }
+    }
+}
+
+/// What is known of a call at its end.
+fn describe(span: &Span, ended: &Ended) {
+    if let Some(status) = ended.status {
+        span.set(KeyValue::new("http.response.status_code", i64::from(status)));
+    }
+    if let Ok(resends @ 1..) = i64::try_from(ended.resends) {
+        span.set(KeyValue::new("http.request.resend_count", resends));
+    }
+    if let Some(waited) = ended.waited.filter(|waited| *waited >= Duration::from_millis(1)) {
+        span.set(KeyValue::new("gamesched.discord.ratelimit.wait", waited.as_secs_f64()));
+    }
+    if let Some(code) = ended.code {
+        span.set(KeyValue::new("gamesched.discord.error_code", i64::try_from(code).unwrap_or_default()));
     }
 }

@@ -3,8 +3,9 @@
 mod client;
 mod edge;
 mod failure;
+mod flight;
+mod limits;
 pub mod oauth;
-mod overhear;
 #[cfg(test)]
 mod tests;
 

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::edge::{Base, Ended, Told};
 use super::failure::{Class, Effect, Failure};
+use super::limits;
 use crate::domain::ids::{DiscordGuild, DiscordUser};
 
 /// A person waits in front of a browser.
@@ -139,18 +140,25 @@ impl OAuth {
         request: RequestBuilder,
     ) -> Result<Vec<u8>, Failure> {
         let told = Told::start(&self.base, method, path, path);
-        let result = told.span().inside(ask(request)).await;
+        let mut limited = Vec::new();
+        let result = told.span().inside(ask(request, &mut limited)).await;
         let status = result.as_ref().map_or_else(|(failure, _)| failure.status, |(status, _)| Some(*status));
         let error = result.as_ref().err().map(|(_, error)| *error);
         let code = result.as_ref().err().and_then(|(failure, _)| failure.code);
-        told.end(&Ended { status, code, error, ..Ended::default() });
+        told.end(&Ended { status, code, error, limited, ..Ended::default() });
         result.map(|(_, body)| body).map_err(|(failure, _)| failure)
     }
 }
 
-async fn ask(request: RequestBuilder) -> Result<(u16, Vec<u8>), (Failure, &'static str)> {
+async fn ask(
+    request: RequestBuilder,
+    limited: &mut Vec<&'static str>,
+) -> Result<(u16, Vec<u8>), (Failure, &'static str)> {
     let response = request.send().await.map_err(sort)?;
     let status = response.status().as_u16();
+    if status == 429 {
+        limited.push(limits::scope(response.headers()));
+    }
     let body = response.bytes().await.map_err(sort)?;
     if (200..300).contains(&status) {
         return Ok((status, body.to_vec()));

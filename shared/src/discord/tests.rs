@@ -67,6 +67,11 @@ const LIMITED: Answer = (
     ],
     r#"{"message":"slow","retry_after":0.2,"global":false}"#,
 );
+const LIMITED_GLOBALLY: Answer = (
+    429,
+    &[("x-ratelimit-scope", "global"), ("x-ratelimit-global", "true"), ("retry-after", "1")],
+    r#"{"message":"slow","retry_after":1,"global":true}"#,
+);
 const LIMITED_LONG: Answer = (
     429,
     &[
@@ -88,6 +93,15 @@ async fn a_message_goes_out_as_written_and_waits_for_its_permit() {
     let asked =
         "POST /api/v10/channels/5/messages Bot token {\"content\":\"hi\",\"enforce_nonce\":true,\"nonce\":\"n1\"}";
     assert_eq!(board.asked(), [asked, asked]);
+}
+
+#[tokio::test]
+async fn a_limit_of_everything_is_waited_for_although_no_bucket_has_it() {
+    let (board, url) = Board::listen(&[LIMITED_GLOBALLY, (200, &[], r#"{"id":"77"}"#)]).await;
+    let since = std::time::Instant::now();
+    discord(&url).create_message(Snowflake::new(5), json!({}), PATIENT).await.unwrap();
+    assert!(since.elapsed() >= Duration::from_secs(1), "{:?}", since.elapsed());
+    assert_eq!(board.asked().len(), 2);
 }
 
 #[tokio::test]
@@ -120,7 +134,8 @@ async fn answers_are_sorted_and_an_interaction_does_not_show_our_token() {
     let twice = discord.acknowledge(Id::new(8), "secret", Ack::DeferredUpdate).await.unwrap_err();
     assert_eq!(twice.class, Class::Done);
     assert_eq!(board.asked()[1], "POST /api/v10/interactions/8/secret/callback  {\"type\":6}");
-    assert_eq!(discord.open_dm(Snowflake::new(1), PATIENT).await.unwrap_err().class, Class::Unknown);
+    let page = discord.open_dm(Snowflake::new(1), PATIENT).await.unwrap_err();
+    assert_eq!((page.class, page.status), (Class::Unknown, Some(502)), "an error page keeps its status");
     assert_eq!(discord.gateway().await.unwrap_err().class, Class::Credential);
     assert_eq!(discord.gateway().await.unwrap_err().class, Class::Credential);
     assert_eq!(board.asked().len(), 4, "a token that was refused is not shown again");

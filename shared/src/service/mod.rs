@@ -82,6 +82,7 @@ where
         level: common.log_level,
         format: common.log_format,
     };
+    telemetry::users::install(common.telemetry_user_ids, common.telemetry_user_key.as_ref());
     let guard = match telemetry::init(told) {
         Ok(guard) => guard,
         Err(fault) => return complain(name, &format!("{fault:#}")),

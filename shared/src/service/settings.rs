@@ -6,7 +6,11 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::telemetry::users::UserIds;
 use crate::telemetry::{Format, Level};
+
+/// A key with fewer bytes could be found by trying.
+const KEY: usize = 16;
 
 /// Shown below every `--help`: the SDK reads these itself.
 pub(super) const TELEMETRY: &str = "\
@@ -50,6 +54,21 @@ pub struct Settings {
     /// How log lines look on stdout
     #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
     pub log_format: Format,
+
+    /// How people are told apart in traces
+    #[arg(long, env = "TELEMETRY_USER_IDS", value_name = "HOW", value_enum, default_value_t)]
+    pub telemetry_user_ids: UserIds,
+
+    /// The key for TELEMETRY_USER_IDS=hashed, the same for all services: 16 bytes or more that nobody can guess
+    #[arg(
+        long,
+        env = "TELEMETRY_USER_KEY",
+        hide_env_values = true,
+        value_name = "KEY",
+        required_if_eq("telemetry_user_ids", "hashed"),
+        value_parser = secret(user_key)
+    )]
+    pub telemetry_user_key: Option<SecretString>,
 }
 
 /// Checks a secret and wraps it, so that no `Debug` shows it.
@@ -83,6 +102,10 @@ fn postgres(url: &str) -> Result<(), String> {
 fn amqp(url: &str) -> Result<(), String> {
     let parsed = url.parse::<lapin::uri::AMQPUri>();
     parsed.map(drop).map_err(|_| "it must look like amqp://user:password@host:port/vhost".to_owned())
+}
+
+fn user_key(key: &str) -> Result<(), String> {
+    if key.len() >= KEY { Ok(()) } else { Err(format!("it must have {KEY} bytes or more")) }
 }
 
 fn namespace(name: &str) -> Result<String, String> {

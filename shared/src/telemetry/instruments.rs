@@ -5,6 +5,7 @@ pub mod loops;
 pub mod measured;
 pub mod pools;
 pub mod usage;
+mod discord;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,6 +13,8 @@ use std::time::Instant;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
+
+pub use discord::Discord;
 
 /// Seconds of HTTP and messaging.
 const H: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -52,13 +55,12 @@ pub struct Instruments {
     pub roster_changes: Counter<u64>,
     pub game_changes: Counter<u64>,
     pub projection_reads: Counter<u64>,
+    pub discord: Discord,
 }
 
 /// Numbers that gauges read; callbacks load atomics and never do I/O.
 #[derive(Debug)]
 pub struct Gauges {
-    /// Shards with a live session, of this process.
-    pub gateway_connected: AtomicI64,
     /// Unpublished outbox rows; below zero: not known here.
     pub outbox_pending: AtomicI64,
     /// Age of the oldest unpublished outbox row in milliseconds.
@@ -71,7 +73,6 @@ pub struct Gauges {
 
 /// The gauges of this process. A negative value is not reported.
 pub static GAUGES: Gauges = Gauges {
-    gateway_connected: AtomicI64::new(-1),
     outbox_pending: AtomicI64::new(-1),
     outbox_oldest_ms: AtomicI64::new(-1),
     delivery_pending: AtomicI64::new(-1),
@@ -146,6 +147,7 @@ impl Instruments {
             roster_changes: counter("gamesched.roster.changes", "{change}", "Changes of rosters, once confirmed."),
             game_changes: counter("gamesched.game.changes", "{change}", "Changes of games, once confirmed."),
             projection_reads: counter("gamesched.projection.reads", "{read}", "Reads of the member projection."),
+            discord: Discord::new(meter),
         }
     }
 }
@@ -164,7 +166,6 @@ fn gauges(meter: &Meter) {
             })
             .build();
     };
-    number("gamesched.gateway.connected", "{shard}", "Shards with a session.", &GAUGES.gateway_connected);
     number("gamesched.outbox.pending", "{message}", "Unpublished outbox rows.", &GAUGES.outbox_pending);
     number("gamesched.delivery.pending", "{delivery}", "Deliveries that wait.", &GAUGES.delivery_pending);
     number("gamesched.announcement.stale", "{announcement}", "Stale for over 60 s.", &GAUGES.announcement_stale);

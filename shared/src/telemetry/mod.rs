@@ -7,6 +7,7 @@ pub mod instruments;
 pub mod job;
 mod log;
 pub mod span;
+pub mod users;
 
 use std::sync::mpsc;
 use std::time::Duration;

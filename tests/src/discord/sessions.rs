@@ -42,18 +42,24 @@ pub(super) struct Sessions {
     pub(super) heartbeat_ms: u64,
     spacing: Duration,
     identified: Option<Instant>,
+    begun: u64,
 }
 
 impl Sessions {
     pub(super) fn new(heartbeat_ms: u64, spacing_ms: u64) -> Self {
         let spacing = Duration::from_millis(spacing_ms);
-        Self { all: Vec::new(), heartbeat_ms, spacing, identified: None }
+        Self { all: Vec::new(), heartbeat_ms, spacing, identified: None, begun: 0 }
     }
 
     /// Whether this IDENTIFY comes too soon after the last one; it counts either way.
     pub(super) fn hurried(&mut self) -> bool {
         let last = self.identified.replace(Instant::now());
         last.is_some_and(|last| last.elapsed() < self.spacing)
+    }
+
+    /// How many sessions may still begin, of 1000.
+    pub(super) fn remaining(&self) -> u64 {
+        1_000_u64.saturating_sub(self.begun)
     }
 
     /// Sockets that are connected and identified.
@@ -64,6 +70,7 @@ impl Sessions {
     /// Opens a session.
     pub(super) fn open(&mut self, shard: (u64, u64), intents: u64, live: UnboundedSender<Out>) -> String {
         let id = secret();
+        self.begun += 1;
         let live = Some(live);
         self.all.push(Session { id: id.clone(), shard, intents, seq: 0, missed: VecDeque::new(), live });
         id

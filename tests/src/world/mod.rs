@@ -78,7 +78,7 @@ impl World {
     /// When the simulator cannot be started.
     pub async fn on(servers: &'static Servers) -> Result<Self> {
         // A bot that is killed and started again identifies sooner than Discord likes; that is not what worlds are for.
-        let setup = Setup { identify_spacing_ms: 0, ..Setup::demo() };
+        let setup = Setup { identify_spacing_ms: 0, heartbeat_ms: 5_000, ..Setup::demo() };
         let simulator = Simulator::start(SocketAddr::from(([127, 0, 0, 1], ports::free()?)), setup).await?;
         let (url, gateway) = (simulator.url(), simulator.gateway_url());
         let mut world = Self::around(servers, &url, &gateway).await?;
@@ -151,7 +151,22 @@ impl World {
     /// # Errors
     /// When it cannot be started.
     pub async fn spawn(&self, service: Service) -> Result<()> {
-        let running = Running::start(service, &self.settings(service), self.health[&service], self.log(service))?;
+        self.spawn_with(service, &[]).await
+    }
+
+    /// Starts a service with some settings changed and waits until it is ready.
+    ///
+    /// # Errors
+    /// As `start_all`.
+    pub async fn start_with(&self, service: Service, changed: &[(&str, &str)]) -> Result<()> {
+        self.spawn_with(service, changed).await?;
+        self.ready(service).await
+    }
+
+    async fn spawn_with(&self, service: Service, changed: &[(&str, &str)]) -> Result<()> {
+        let mut settings = self.settings(service);
+        settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let running = Running::start(service, &settings, self.health[&service], self.log(service))?;
         self.running.lock().await.insert(service, running);
         Ok(())
     }

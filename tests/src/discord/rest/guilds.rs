@@ -28,10 +28,10 @@ pub(super) fn routes() -> Router<App> {
 
 async fn gateway(_: Bot, State(app): State<App>, headers: HeaderMap) -> Json<Value> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
-    let shards = app.read(|world| world.shards);
+    let (shards, remaining) = app.read(|world| (world.shards, world.sessions.remaining()));
     Json(json!({
         "url": format!("ws://{host}"), "shards": shards,
-        "session_start_limit": { "total": 1000, "remaining": 1000, "reset_after": 86_400_000, "max_concurrency": 1 },
+        "session_start_limit": { "total": 1000, "remaining": remaining, "reset_after": 86_400_000, "max_concurrency": 1 },
     }))
 }
 

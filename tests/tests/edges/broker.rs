@@ -1,0 +1,135 @@
+//! AMQP, both ways.
+
+use lapin::options::{BasicPublishOptions, ExchangeDeclareOptions, QueueBindOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
+use tests::otlp::{Received, Status};
+use tests::world::World;
+
+use super::{ARRIVAL, all_that_was_told, game, keys, reads, span};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_tells_on_both_sides_what_the_conventions_ask_for_and_nothing_else() {
+    let world = World::new().await;
+    game(&world.signed_in("dm").await).await;
+    world.settle().await;
+    let exchange = format!("{}.game_scheduler", world.namespace);
+    let published = span(&world, &format!("publish {exchange}:game.created")).await;
+    let expected = [
+        "messaging.destination.name",
+        "messaging.message.body.size",
+        "messaging.message.id",
+        "messaging.operation.name",
+        "messaging.operation.type",
+        "messaging.rabbitmq.destination.routing_key",
+        "messaging.system",
+        "server.address",
+        "server.port",
+    ];
+    assert_eq!(keys(&published), expected);
+    let told = |key: &str| published.attribute(key).unwrap_or_default();
+    assert_eq!(
+        (told("messaging.operation.name").as_str(), told("messaging.operation.type").as_str()),
+        ("publish", "send")
+    );
+    assert_eq!(told("messaging.message.id"), world.ask("select id::text from outbox").await);
+    let size = world.ask("select octet_length(payload::text)::text from outbox").await;
+    let (size, told_size): (i64, i64) =
+        (size.parse().expect("a size"), told("messaging.message.body.size").parse().expect("a size"));
+    assert!(told_size > 0 && told_size <= size, "as it goes over the wire: {told_size} of {size}");
+
+    let queue = format!("{exchange}:game.created:{}.bot.announcements", world.namespace);
+    let processed = span(&world, &format!("process {queue}")).await;
+    for (key, value) in [
+        ("messaging.system", "rabbitmq"),
+        ("messaging.operation.name", "process"),
+        ("messaging.operation.type", "process"),
+        ("messaging.destination.name", queue.as_str()),
+        ("messaging.rabbitmq.destination.routing_key", "game.created"),
+        ("messaging.rabbitmq.message.delivery_tag", "1"),
+        ("messaging.message.id", &told("messaging.message.id")),
+        ("gamesched.event.type", "game.created"),
+        ("gamesched.outcome", "done"),
+        ("gamesched.attempt", "1"),
+    ] {
+        assert_eq!(processed.attribute(key).as_deref(), Some(value), "{key}");
+    }
+    assert_eq!(processed.links[0].span_id, published.span_id);
+    assert_eq!(processed.parent_id.as_deref(), Some(published.span_id.as_str()));
+}
+
+/// Hands a message to our queue as somebody could who has the broker's password and another mind.
+async fn a_stranger_publishes(world: &World) {
+    let connection = Connection::connect(world.servers.amqp_url(), ConnectionProperties::default()).await;
+    let connection = connection.expect("RabbitMQ answers");
+    let channel = connection.create_channel().await.expect("a channel");
+    let exchange = format!("canary-{}", world.namespace);
+    let (queue, none) = (format!("{}.bot.deliveries", world.namespace), FieldTable::default());
+    let options = ExchangeDeclareOptions { auto_delete: true, ..ExchangeDeclareOptions::default() };
+    let declared = channel.exchange_declare(exchange.as_str().into(), ExchangeKind::Topic, options, none.clone());
+    declared.await.expect("it is declared");
+    let bound = channel.queue_bind(
+        queue.as_str().into(),
+        exchange.as_str().into(),
+        "#".into(),
+        QueueBindOptions::default(),
+        none,
+    );
+    bound.await.expect("it is bound");
+    let properties = BasicProperties::default().with_message_id("canary-id".into());
+    let sent = channel.basic_publish(
+        exchange.as_str().into(),
+        "canary.key".into(),
+        BasicPublishOptions::default(),
+        b"{\"word\":\"canary\"}",
+        properties,
+    );
+    let _ = sent.await.expect("it is sent");
+    connection.close(200, "done".into()).await.expect("it is closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t_16_a_foreign_exchange_key_and_id_reach_no_name_no_label_and_no_attribute() {
+    let world = World::new().await;
+    a_stranger_publishes(&world).await;
+    let queue = format!("{}.bot.deliveries", world.namespace);
+    let span = span(&world, &format!("process _OTHER:{queue}")).await;
+    let told = |key: &str| span.attribute(key);
+    assert_eq!(told("gamesched.outcome").as_deref(), Some("parked"));
+    assert_eq!((told("error.type").as_deref(), &span.status), (Some("undecodable"), &Status::Error(String::new())));
+    assert_eq!(told("gamesched.event.type").as_deref(), Some("_OTHER"));
+    assert_eq!(told("messaging.message.id"), None, "ours are UUIDs");
+    let labels = [("gamesched.source", "message"), ("gamesched.parked.reason", "undecodable")];
+    reads(&world, "gamesched.parked.added", &labels, 1.0).await;
+    let destination = format!("_OTHER:{queue}");
+    let labels = [
+        ("messaging.system", "rabbitmq"),
+        ("messaging.operation.name", "process"),
+        ("messaging.destination.name", destination.as_str()),
+        ("error.type", "undecodable"),
+    ];
+    reads(&world, "messaging.process.duration", &labels, 1.0).await;
+    reads(&world, "messaging.client.consumed.messages", &labels, 1.0).await;
+    assert!(!all_that_was_told(&world.sink.received()).contains("canary"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t_16_what_no_queue_wants_is_counted_by_a_declared_kind_of_event() {
+    let world = World::new().await;
+    let stray = "with stray as (
+                   insert into outbox (id, routing_key, payload, trace_context)
+                   select gen_random_uuid(), key, '{}', '{}' from unnest(array['canary.key', 'canary.other']) as key
+                   returning 1)
+                 select count(*)::text from stray";
+    assert_eq!(world.ask(stray).await, "2");
+    reads(&world, "gamesched.outbox.unroutable", &[("gamesched.event.type", "_OTHER")], 2.0).await;
+    let exchange = format!("{}.game_scheduler:_OTHER", world.namespace);
+    let returned = |received: &Received| {
+        received.spans.iter().filter(|span| span.name == format!("publish {exchange}")).count() == 2
+    };
+    let told = world.sink.wait("both", ARRIVAL, returned).await.expect("both are told");
+    assert!(told.spans.iter().filter(|span| span.name.starts_with("publish")).all(|span| {
+        span.attribute("error.type").as_deref() == Some("returned") && span.status == Status::Error(String::new())
+    }));
+    assert!(!all_that_was_told(&world.sink.received()).contains("canary"));
+}
