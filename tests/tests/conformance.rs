@@ -58,9 +58,9 @@ async fn play(world: &World) {
     assert_eq!(ada.joins(&game).await.status, 200);
     world.settle().await;
     world.person("bob").presses("Join").await.expect("the bot answers");
+    assert_eq!(world.signed_in("cyd").await.joins(&game).await.status, 200);
     world.settle().await;
-    let edit = host.request(Method::PUT, &format!("/api/v1/games/{game}")).form(&[("title", "Arrakis")]);
-    assert_eq!(host.sends(edit).await.status, 200);
+    edit(&host, &game, &[("title", "Arrakis")]).await;
     assert_eq!(host.cancels(&other).await.status, 204);
     assert_eq!(ada.joins(&other).await.status, 409);
     assert_eq!(ada.gets("/api/v1/games/12").await.status, 404);
@@ -69,7 +69,10 @@ async fn play(world: &World) {
     world.pass_until("joined").await;
     world.discord.wait_inbox(ids::ADA, |all| !all.is_empty(), ARRIVAL).await.expect("ada is told");
     world.settle().await;
-    for due in ["POST", "reminder", "IN_PROGRESS", "COMPLETED"] {
+    // Cyd is moved back into the line, and up again when Ada leaves.
+    edit(&host, &game, &[("max_players", "2"), ("scheduled_at", &in_minutes(130))]).await;
+    world.settle().await;
+    for due in ["rescheduled", "POST", "reminder", "IN_PROGRESS", "COMPLETED"] {
         if due == "IN_PROGRESS" {
             assert_eq!(ada.leaves(&game).await.status, 204);
         }
@@ -80,6 +83,11 @@ async fn play(world: &World) {
         world.ask("select string_agg(distinct status, ' ') from games where title <> 'Dune'").await,
         "COMPLETED"
     );
+}
+
+async fn edit(host: &Person, game: &str, fields: &[(&str, &str)]) {
+    let request = host.request(Method::PUT, &format!("/api/v1/games/{game}")).form(fields);
+    assert_eq!(host.sends(request).await.status, 200);
 }
 
 async fn create(host: &Person, fields: &[(&str, &str)]) -> String {
