@@ -49,7 +49,9 @@ async fn a_whole_session_emits_what_the_registry_declares_and_nothing_else() {
 /// Everything that people and time do with games, once.
 async fn play(world: &World) {
     let host = world.signed_in("dm").await;
-    let game = create(&host, &[("title", "Citadel"), ("expected_duration_minutes", "60")]).await;
+    let starters = format!("[\"<@{}>\"]", ids::ADA);
+    let citadel = [("title", "Citadel"), ("expected_duration_minutes", "60"), ("initial_participants", &starters)];
+    let game = create(&host, &citadel).await;
     let other = create(&host, &[("title", "Dune")]).await;
     create(&host, &[("title", "Later"), ("post_at", &in_minutes(30))]).await;
     world.settle().await;
@@ -69,8 +71,8 @@ async fn play(world: &World) {
     world.pass_until("joined").await;
     world.discord.wait_inbox(ids::ADA, |all| !all.is_empty(), ARRIVAL).await.expect("ada is told");
     world.settle().await;
-    // Cyd is moved back into the line, and up again when Ada leaves.
-    edit(&host, &game, &[("max_players", "2"), ("scheduled_at", &in_minutes(130))]).await;
+    // Cyd is moved back into the line, and up again when Ada leaves, whom the host had added.
+    edit(&host, &game, &[("max_players", "1"), ("scheduled_at", &in_minutes(130))]).await;
     world.settle().await;
     for due in ["rescheduled", "POST", "reminder", "IN_PROGRESS", "COMPLETED"] {
         if due == "IN_PROGRESS" {
