@@ -273,18 +273,22 @@ async fn no_09_a_start_that_is_moved_back_in_time_is_no_news_and_one_that_comes_
     world.settle().await;
     assert_eq!(told(&world, "ada").await.len(), 1, "nothing moved");
 
-    // To a start that it had before: news again.
-    edits(&host, &game, "scheduled_at", &in_minutes(480)).await;
-    world.pass_until("rescheduled").await;
+    let later = in_minutes(480);
+    for start in [&later, &now, &later] {
+        edits(&host, &game, "scheduled_at", start).await;
+        the_minute_is_over(&world).await;
+    }
+    let letters = told(&world, "ada").await;
+    assert_eq!((letters.len(), &letters[1]), (4, &letters[3]), "to a start that it had before: news again");
+}
+
+/// Makes the notice of a move due and leaves the starts as they are.
+async fn the_minute_is_over(world: &World) {
+    let due = "with due as (update scheduled_notifications set due_at = now(), next_attempt_at = now()
+                            where kind = 'rescheduled' and state = 'pending' returning id)
+               select count(*)::text from due, pg_notify('gamesched', 'scheduled_notifications')";
+    assert_eq!(world.ask(due).await, "1", "one waits");
     world.settle().await;
-    let there = host.gets(&format!("/api/v1/games/{game}")).await.text("scheduled_at").to_owned();
-    edits(&host, &game, "scheduled_at", &in_minutes(360)).await;
-    world.pass_until("rescheduled").await;
-    world.settle().await;
-    edits(&host, &game, "scheduled_at", &there).await;
-    world.pass_until("rescheduled").await;
-    world.settle().await;
-    assert_eq!(told(&world, "ada").await.len(), 4);
 }
 
 /// The two times of a letter about a move.
