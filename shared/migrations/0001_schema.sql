@@ -146,6 +146,8 @@ create table scheduled_notifications (
   participant_id uuid references participants on delete cascade,
   kind text not null,
   minutes_before int,
+  was_at timestamptz,                                                         -- of a move: the start that people know
+  actor uuid references users,                                                -- of a move: who made it and is not told
   due_at timestamptz not null,
   for_start_at timestamptz not null,
   state text not null default 'pending' check (state in ('pending', 'done', 'expired', 'failed')),

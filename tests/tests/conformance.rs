@@ -57,7 +57,9 @@ pub(crate) async fn play(world: &World) {
     world.discord.fault(limited).await.expect("it is scripted");
     world.discord.gateways(GatewayFault::Reconnect).await.expect("the gateway asks to come again");
     let host = world.signed_in("dm").await;
-    let game = create(&host, &[("title", "Citadel"), ("expected_duration_minutes", "60")]).await;
+    let starters = format!("[\"<@{}>\"]", ids::ADA);
+    let citadel = [("title", "Citadel"), ("expected_duration_minutes", "60"), ("initial_participants", &starters)];
+    let game = create(&host, &citadel).await;
     let other = create(&host, &[("title", "Dune")]).await;
     create(&host, &[("title", "Later"), ("post_at", &in_minutes(30))]).await;
     world.settle().await;
@@ -66,9 +68,9 @@ pub(crate) async fn play(world: &World) {
     assert_eq!(ada.joins(&game).await.status, 200);
     world.settle().await;
     world.person("bob").presses("Join").await.expect("the bot answers");
+    assert_eq!(world.signed_in("cyd").await.joins(&game).await.status, 200);
     world.settle().await;
-    let edit = host.request(Method::PUT, &format!("/api/v1/games/{game}")).form(&[("title", "Arrakis")]);
-    assert_eq!(host.sends(edit).await.status, 200);
+    edit(&host, &game, &[("title", "Arrakis")]).await;
     assert_eq!(host.cancels(&other).await.status, 204);
     assert_eq!(ada.joins(&other).await.status, 409);
     assert_eq!(ada.gets("/api/v1/games/12").await.status, 404);
@@ -77,7 +79,10 @@ pub(crate) async fn play(world: &World) {
     world.pass_until("joined").await;
     world.discord.wait_inbox(ids::ADA, |all| !all.is_empty(), ARRIVAL).await.expect("ada is told");
     world.settle().await;
-    for due in ["POST", "reminder", "IN_PROGRESS", "COMPLETED"] {
+    // Cyd is moved back into the line, and up again when Ada leaves, whom the host had added.
+    edit(&host, &game, &[("max_players", "1"), ("scheduled_at", &in_minutes(130))]).await;
+    world.settle().await;
+    for due in ["rescheduled", "POST", "reminder", "IN_PROGRESS", "COMPLETED"] {
         if due == "IN_PROGRESS" {
             assert_eq!(ada.leaves(&game).await.status, 204);
         }
@@ -88,6 +93,11 @@ pub(crate) async fn play(world: &World) {
         world.ask("select string_agg(distinct status, ' ') from games where title <> 'Dune'").await,
         "COMPLETED"
     );
+}
+
+async fn edit(host: &Person, game: &str, fields: &[(&str, &str)]) {
+    let request = host.request(Method::PUT, &format!("/api/v1/games/{game}")).form(fields);
+    assert_eq!(host.sends(request).await.status, 200);
 }
 
 async fn create(host: &Person, fields: &[(&str, &str)]) -> String {

@@ -29,17 +29,6 @@ async fn texts(person: &Person) -> Vec<String> {
     person.inbox().await.iter().map(Message::as_text).collect()
 }
 
-/// Waits until the world's database answers a query with this.
-async fn until(world: &World, query: &'static str, answer: &str) {
-    let waiting = async {
-        while world.ask(query).await != answer {
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-    };
-    let came = tokio::time::timeout(Duration::from_secs(15), waiting).await;
-    assert!(came.is_ok(), "never {answer}: {query}\n{}", world.all_lines());
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn no_16_another_run_time_leaves_the_reminders_as_they_are() {
     let world = World::new().await;
@@ -111,7 +100,7 @@ async fn li_41_a_letter_that_a_leave_or_a_cancellation_overtakes_is_not_sent() {
     world.settle().await;
     world.kill(Service::Bot).await;
     world.pass_until("joined").await;
-    until(&world, "select count(*)::text from deliveries where kind = 'joined'", "2").await;
+    world.until("select count(*)::text from deliveries where kind = 'joined'", "2").await;
 
     // A bot that died had bob's letter in hand: only its next turn can tell that it came too late.
     let held = "update deliveries set lease_owner = 'gone', lease_until = now()
@@ -148,7 +137,7 @@ async fn a_reminder_waits_for_whoever_changes_its_game_without_a_deadlock() {
     let looked = "select (count(*) > 0)::text from pg_stat_activity
                   where datname = current_database() and application_name = 'notification-daemon'
                     and (wait_event_type = 'Lock' or query like '%next notice%')";
-    until(&world, looked, "true").await;
+    world.until(looked, "true").await;
     let rows = "update scheduled_notifications set minutes_before = minutes_before";
     sqlx::raw_sql(rows).execute(&mut *edit).await.expect("nobody waits for us");
     edit.commit().await.expect("the edit ends");

@@ -8,6 +8,7 @@ mod housekeeping;
 mod joins;
 mod kills;
 mod measures;
+mod promotions;
 mod refusals;
 mod reminders;
 mod sabotage;

@@ -61,6 +61,7 @@ async fn created(host: &Person) -> String {
 const CREATE: &str = "POST /api/v1/games";
 const CREATED: &str = "process game_scheduler:game.created:bot.announcements";
 const CHANGED: &str = "process game_scheduler:game.roster_changed:bot.announcements";
+const LEAVE: &str = "POST /api/v1/games/{id}/leave";
 const LETTER: &str = "process game_scheduler:delivery.due:bot.deliveries";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,4 +175,54 @@ async fn a_start_is_a_trace_of_its_own_that_links_to_the_request_that_scheduled_
              bot consumer process game_scheduler:game.started:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~B(publish)
                bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
     ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leave_that_promotes_is_one_transaction_one_change_and_one_letter_each_to_leaver_and_promoted() {
+    let world = World::new().await;
+    let game = created(&world.signed_in("dm").await).await;
+    let mut people = Vec::new();
+    for name in ["ada", "bob", "cyd", "dee"] {
+        people.push(world.signed_in(name).await);
+        assert_eq!(people[people.len() - 1].joins(&game).await.status, 200);
+        world.settle().await;
+    }
+    world.pass_until("joined").await;
+    world.settle().await;
+    assert_eq!(people[0].leaves(&game).await.status, 204);
+    world.settle().await;
+    let told = Told { world: &world, game };
+    assert_snapshot!(told.story(&[LEAVE], &[(LEAVE, 1), (CHANGED, 5), (LETTER, 6)]).await, @"
+    A  api server POST /api/v1/games/{id}/leave 204 {gamesched.game.id=G, gamesched.guild.id=D}
+         api client GET · EVALSHA · SELECT games guilds · EVALSHA
+         api internal leave {gamesched.game.id=G}
+           api client BEGIN · SELECT games · SELECT participants · DELETE participants · UPDATE deliveries · SELECT scheduled_notifications · SELECT games participants · SELECT users · INSERT deliveries INSERT outbox · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
+           api producer publish game_scheduler:delivery.due
+             bot consumer process game_scheduler:delivery.due:bot.deliveries {gamesched.game.id=G, gamesched.outcome=done, gamesched.delivery.outcome=sent} ~A(publish)
+               bot client UPDATE deliveries · EVALSHA · POST /users/@me/channels 200 · POST /channels/{channel_id}/messages 200 · UPDATE deliveries
+           api producer publish game_scheduler:delivery.due
+             bot consumer process game_scheduler:delivery.due:bot.deliveries {gamesched.game.id=G, gamesched.outcome=done, gamesched.delivery.outcome=sent} ~A(publish)
+               bot client UPDATE deliveries · EVALSHA · POST /users/@me/channels 200 · POST /channels/{channel_id}/messages 200 · UPDATE deliveries
+           api producer publish game_scheduler:game.roster_changed
+             bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~A(publish)
+               bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_two_traces_since_the_browser_carries_nothing_between_them() {
+    let world = World::new().await;
+    world.signed_in("ada").await;
+    let told = Told { world: &world, game: String::new() };
+    let roots = ["GET /api/v1/auth/login", "GET /api/v1/auth/callback"];
+    assert_snapshot!(told.story(&roots, &[(roots[0], 1), (roots[1], 1)]).await, @"
+    A  api server GET /api/v1/auth/login 200
+         api client EVALSHA · INSERT oauth_states
+    B  api server GET /api/v1/auth/callback 200
+         api client DELETE oauth_states · POST /oauth2/token 200 · GET /users/@me 200
+         api internal sign_in
+           api client BEGIN · INSERT users · INSERT sessions · COMMIT
+         api client EVALSHA
+    ");
+    assert_eq!(world.discord.violations().await, Vec::<String>::new(), "no trace context goes to Discord");
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use shared::domain::audience::Role;
 use shared::domain::game::SignupMethod;
-use shared::domain::letter::{Letter as Facts, Reader};
+use shared::domain::letter::{Letter as Facts, Named, Reader};
 use shared::domain::roster::Place;
 use shared::domain::schedule::Notice;
 use shared::domain::text::{escape, truncate};
@@ -79,9 +79,12 @@ impl Letter {
         let method = if facts.host_picks { SignupMethod::HostSelectedWithWaitlist } else { SignupMethod::SelfSignup };
         Self {
             method,
+            was_at: facts.was,
             seats: facts.seats.cast_signed(),
             confirmed: facts.confirmed as usize,
             waiting: facts.waiting as usize,
+            who: facts.who.as_ref().map(shown),
+            next_in_line: facts.next.as_ref().map(shown),
             reason: facts.reason.clone(),
             instructions: facts.instructions.clone(),
             location: facts.location.clone(),
@@ -101,6 +104,13 @@ fn role(facts: &Facts) -> Option<Role> {
         Reader::Host => Some(Role::Host(number.map(Place::Confirmed))),
         Reader::HostInLine => Some(Role::Host(Some(Place::Waiting(number?)))),
         Reader::Gone => None,
+    }
+}
+
+fn shown(named: &Named) -> Shown {
+    match named {
+        Named::User(user) => Shown::Mention(*user),
+        Named::Name(name) => Shown::Name(name.clone()),
     }
 }
 

@@ -23,6 +23,30 @@ fn letter(notice: Notice, reader: Role) -> Letter {
     }
 }
 
+/// As they are stored with a delivery.
+fn facts(reader: Reader) -> Facts {
+    Facts {
+        game: "0198c0de-0000-7000-8000-000000000001".parse().unwrap(),
+        title: "Barrow".into(),
+        start: noon(),
+        was: None,
+        reader,
+        place: None,
+        confirmed: 3,
+        waiting: 2,
+        seats: 4,
+        host_picks: true,
+        who: None,
+        next: None,
+        location: Some("Table 4".into()),
+        instructions: Some("Bring dice.".into()),
+        reason: None,
+        guild: DiscordGuild::new(1),
+        channel: DiscordChannel::new(2),
+        message: Some(DiscordMessage::new(3)),
+    }
+}
+
 fn content(letter: &Letter) -> String {
     render(letter, "d0123456789abcdef")["content"].as_str().unwrap().to_owned()
 }
@@ -54,6 +78,31 @@ fn no_02_the_waiting_hear_their_number_and_get_no_instructions() {
 }
 
 #[test]
+fn no_03_who_moved_up_hears_seat_start_and_instructions() {
+    let body = render(&letter(Notice::Promoted, SEATED), "d0123456789abcdef");
+    assert_eq!(body["content"], "You moved up in **Barrow**. You have seat 3 of 4.");
+    let embed = &body["embeds"][0];
+    assert_eq!(embed["description"], "Bring dice.");
+    assert_eq!(embed["fields"][0]["value"], "<t:1778414400:F> (<t:1778414400:R>)");
+}
+
+#[test]
+fn no_04_who_is_back_in_line_hears_their_number_and_gets_no_instructions() {
+    let back = letter(Notice::Demoted, IN_LINE);
+    assert_eq!(
+        content(&back),
+        "You lost your seat in **Barrow**. You are number 2 in line: the game is full, and you move up by yourself \
+         when a seat is free."
+    );
+    assert_eq!(render(&back, "n")["embeds"][0].get("description"), None);
+    let picked = Letter { method: SignupMethod::HostSelectedWithWaitlist, ..back };
+    assert_eq!(
+        content(&picked),
+        "You lost your seat in **Barrow**. You are number 2 in line: the host picks who plays."
+    );
+}
+
+#[test]
 fn no_08_a_reminder_is_labelled_by_what_its_reader_is_and_names_the_place() {
     let told = |reader| content(&letter(Notice::Reminder, reader));
     assert_eq!(told(SEATED), "**Barrow** starts <t:1778414400:R>. You have seat 3 of 4.");
@@ -67,21 +116,22 @@ fn no_08_a_reminder_is_labelled_by_what_its_reader_is_and_names_the_place() {
 
 #[test]
 fn no_07_a_drop_out_names_who_and_who_is_next() {
-    let letter = Letter {
-        who: Some(Shown::Mention(DiscordUser::new(9))),
-        next_in_line: Some(Shown::Name("Bo".into())),
-        ..letter(Notice::DropOut, Role::Host(None))
+    let facts = Facts {
+        who: Some(Named::User(DiscordUser::new(9))),
+        next: Some(Named::Name("Bo".into())),
+        ..facts(Reader::Host)
     };
     assert_eq!(
-        content(&letter),
+        content(&Letter::of(Notice::DropOut, &facts, None, None)),
         "<@9> is out of **Barrow**, which starts <t:1778414400:R>. 3 of 4 seats are taken, 2 waiting. Next in line: Bo."
     );
 }
 
 #[test]
 fn no_09_a_moved_game_tells_old_and_new_start() {
-    let moved = Letter { was_at: DateTime::from_timestamp(1_778_000_000, 0), ..letter(Notice::Rescheduled, SEATED) };
-    assert_eq!(content(&moved), "**Barrow** was moved from <t:1778000000:F> to <t:1778414400:F>.");
+    let facts = Facts { was: DateTime::from_timestamp(1_778_000_000, 0), ..facts(Reader::Gone) };
+    let moved = content(&Letter::of(Notice::Rescheduled, &facts, None, None));
+    assert_eq!(moved, "**Barrow** was moved from <t:1778000000:F> to <t:1778414400:F>.");
 }
 
 #[test]
@@ -103,23 +153,7 @@ fn the_footer_marks_the_message_with_the_last_eight_characters_of_the_nonce() {
 
 #[test]
 fn no_06_who_left_is_told_just_that_from_the_stored_facts() {
-    let facts = Facts {
-        game: "0198c0de-0000-7000-8000-000000000001".parse().unwrap(),
-        title: "Barrow".into(),
-        start: noon(),
-        reader: Reader::Gone,
-        place: None,
-        confirmed: 3,
-        waiting: 2,
-        seats: 4,
-        host_picks: true,
-        location: Some("Table 4".into()),
-        instructions: Some("Bring dice.".into()),
-        reason: None,
-        guild: DiscordGuild::new(1),
-        channel: DiscordChannel::new(2),
-        message: Some(DiscordMessage::new(3)),
-    };
+    let facts = facts(Reader::Gone);
     let body = render(&Letter::of(Notice::Left, &facts, None, None), "n");
     assert_eq!(body["content"], "You left **Barrow**.");
     let post = "[Announcement](https://discord.com/channels/1/2/3)";

@@ -43,7 +43,7 @@ pub async fn cancel(app: &App, game: GameId, reason: Option<String>, actor: &Act
     if !hidden {
         let view = games::view(&mut tx, game).await?.ok_or(Refusal::NotFound)?;
         let told = recipients(&view.game, &view.roster(), Notice::Cancelled, About::AllBut(user));
-        let occasion = Occasion { subject: view.game.version.to_string(), due_at: now };
+        let occasion = Occasion::now(view.game.version, now);
         letters(&mut tx, &view, &told, &occasion).await?;
     }
     audit::write(&mut tx, (after.guild, game), (Some(user), actor.face), "cancel", json!({})).await?;

@@ -32,9 +32,9 @@ pub async fn expand(app: &App, tx: Tx, job: &Job<NoticeKind>) -> Result<Expanded
     let expanded = match notice.expired(&view.game, job.for_start_at, job.due_at, now) {
         Some(reason) => Expanded::Expired(reason.as_str()),
         None => {
-            let about = job.kind.participant.map_or(About::Everyone, About::Participant);
-            let told = recipients(&view.game, &view.roster(), notice, about);
-            let occasion = Occasion { subject: subject(job), due_at: job.due_at };
+            let told = recipients(&view.game, &view.roster(), notice, about(&job.kind));
+            let (subject, due_at, was_at) = (subject(job), job.due_at, job.kind.was_at);
+            let occasion = Occasion { subject, due_at, was_at, gone: None };
             Expanded::Told(letters(&mut tx, &view, &told, &occasion).await?)
         }
     };
@@ -48,10 +48,19 @@ pub async fn expand(app: &App, tx: Tx, job: &Job<NoticeKind>) -> Result<Expanded
     Ok(expanded)
 }
 
+fn about(kind: &NoticeKind) -> About {
+    match (kind.participant, kind.actor) {
+        (Some(row), _) => About::Participant(row),
+        (None, Some(actor)) => About::AllBut(actor),
+        (None, None) => About::Everyone,
+    }
+}
+
 /// What makes the letters of this notice unique (NO-20).
 fn subject(job: &Job<NoticeKind>) -> String {
     match (job.kind.notice, job.kind.participant) {
         (Notice::Joined, Some(row)) => row.to_string(),
+        (Notice::Rescheduled, _) => job.id.to_string(),
         _ => format!("{}|{}", job.for_start_at.timestamp(), job.kind.minutes_before.unwrap_or_default()),
     }
 }

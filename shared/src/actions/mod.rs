@@ -7,6 +7,7 @@ mod create;
 mod expand;
 mod join;
 mod leave;
+mod moves;
 mod sign_in;
 mod tell;
 mod update;

@@ -3,12 +3,14 @@
 use serde_json::json;
 use tracing::instrument;
 
+use super::moves::{self, Change};
 use super::{arm, must_run};
 use crate::app::{Actor, App};
 use crate::domain::form::{Edit, EditRefusal, changed_fields};
 use crate::domain::game::Game;
-use crate::domain::ids::GameId;
+use crate::domain::ids::{GameId, UserId};
 use crate::domain::roster::Roster;
+use crate::domain::schedule;
 use crate::error::{Refusal, Result};
 use crate::events::{Event, GameChange};
 use crate::store::{Sql, announcements, audit, games, outbox, rosters, schedule as due, templates};
@@ -35,9 +37,13 @@ pub async fn update(app: &App, game: GameId, edit: Edit, actor: &Actor) -> Resul
 
     games::save(&mut tx, &after, now).await?;
     rearm(&mut tx, app, (&before, &after), &roster).await?;
+    tell_move(&mut tx, app, (&before, &after), user).await?;
+    let seats = reseated(&roster, &after);
+    let change = Change { game: &after, before: &roster, after: &seats, left: None };
+    let roster = moves::tell(&mut tx, &change, now).await?;
     let (place, fields) = ((after.guild, game), changed_fields(&before, &after));
     audit::write(&mut tx, place, (Some(user), actor.face), "update", json!({ "fields": fields })).await?;
-    let event = Event::Game { change: GameChange::Updated, game, guild: after.guild, face: actor.face, roster: vec![] };
+    let event = Event::Game { change: GameChange::Updated, game, guild: after.guild, face: actor.face, roster };
     outbox::put(&mut tx, &event).await?;
 
     tx.commit().await?;
@@ -45,6 +51,22 @@ pub async fn update(app: &App, game: GameId, edit: Edit, actor: &Actor) -> Resul
     app.notifier.due_soon("scheduled_notifications");
     app.notifier.due_soon("scheduled_transitions");
     Ok(true)
+}
+
+/// The same rows with the seats and the method that the game has now (RO-26).
+fn reseated(roster: &Roster, game: &Game) -> Roster {
+    let mut after = roster.clone();
+    after.resize(game.max_players);
+    after.change_method(game.signup_method);
+    after
+}
+
+/// A minute after the last move of the start everybody but who made it is told of the old and the new one (LI-38).
+async fn tell_move(sql: &mut Sql, app: &App, (before, after): (&Game, &Game), user: UserId) -> Result<()> {
+    match schedule::move_notice(before, after, app.clock.now()) {
+        Some(notice) => due::arm_move(sql, after, &notice, (before.scheduled_at, user)).await,
+        None => Ok(()),
+    }
 }
 
 /// The template, while there is one, says which methods its games may have (TE-08).

@@ -2,7 +2,7 @@
 
 use super::game::Game;
 use super::ids::{ParticipantId, UserId};
-use super::roster::{Place, Roster, Row};
+use super::roster::{Changes, Class, Place, Roster, Row};
 use super::schedule::Notice;
 
 /// What a person is told as.
@@ -57,6 +57,29 @@ pub fn recipients(game: &Game, roster: &Roster, kind: Notice, about: About) -> V
             all.filter(|recipient| about != About::AllBut(recipient.user)).collect()
         }
     }
+}
+
+/// The letters of one change of a roster: one to each user who moved, in the order of the roster (RO-30). None to the
+/// `unheard`, whose join notice still waits: it tells their place when it fires (NO-17).
+#[must_use]
+pub fn moved(after: &Roster, changes: &Changes, unheard: &[ParticipantId]) -> Vec<Recipient> {
+    let letter = |(row, place): (&Row, Place)| {
+        let user = row.who.user().filter(|_| !unheard.contains(&row.id))?;
+        let kinds = [(&changes.promoted, Notice::Promoted), (&changes.demoted, Notice::Demoted)];
+        let (_, kind) = kinds.into_iter().find(|(users, _)| users.contains(&user))?;
+        player(row, place, kind)
+    };
+    after.places().filter_map(letter).collect()
+}
+
+/// The letters of one row that left by itself from its place: to the player, unless they never `heard` that they were
+/// in (NO-06, NO-17), and to the host whose own choice it was (NO-07).
+#[must_use]
+pub fn left(game: &Game, after: &Roster, (row, place): (&Row, Place), heard: bool) -> Vec<Recipient> {
+    let chosen = row.class == Class::HostAdded && row.who.user() != Some(game.host);
+    let host = recipients(game, after, Notice::DropOut, About::Everyone).into_iter().filter(|_| chosen);
+    let leaver = player(row, place, Notice::Left).filter(|_| heard);
+    leaver.into_iter().chain(host).collect()
 }
 
 fn one(roster: &Roster, about: About, kind: impl Fn(Place) -> Notice) -> Vec<Recipient> {
@@ -134,6 +157,50 @@ mod tests {
         let about = participant(&roster, 3);
         roster.leave(user(3));
         assert!(recipients(&game(), &roster, Notice::Joined, about).is_empty());
+    }
+
+    #[test]
+    fn ro_30_everybody_who_moved_gets_one_letter_with_their_new_place() {
+        let before = roster();
+        let mut after = before.clone();
+        after.resize(4);
+        let told = |before: &Roster, after: &Roster| -> Vec<_> {
+            let told = moved(after, &Changes::between(before, after), &[]).into_iter();
+            told.map(|recipient| (recipient.user, recipient.role, recipient.kind)).collect()
+        };
+        let seat = |number| Role::Player(Place::Confirmed(number));
+        assert_eq!(told(&before, &after), [(user(1), seat(3), Notice::Promoted), (user(3), seat(4), Notice::Promoted)]);
+        let mut none = before.clone();
+        none.resize(0);
+        let line = Role::Player(Place::Waiting(2));
+        assert_eq!(told(&before, &none), [(user(2), line, Notice::Demoted)], "the placeholder moves silently");
+        assert_eq!(told(&before, &before), []);
+    }
+
+    #[test]
+    fn no_17_somebody_whose_join_notice_still_waits_is_not_told_that_they_moved() {
+        let before = roster();
+        let mut after = before.clone();
+        after.resize(4);
+        let About::Participant(unheard) = participant(&before, 3) else { panic!("a row") };
+        let told = moved(&after, &Changes::between(&before, &after), &[unheard]);
+        assert_eq!(told.iter().map(|recipient| recipient.user).collect::<Vec<_>>(), [user(1)]);
+    }
+
+    #[test]
+    fn no_06_and_no_07_who_leaves_is_told_and_the_host_if_they_had_added_them() {
+        let told = |number, heard| -> Vec<_> {
+            let mut after = roster();
+            let place = after.place_of_user(user(number)).unwrap();
+            let row = after.leave(user(number)).unwrap();
+            let told = left(&game(), &after, (&row, place), heard).into_iter();
+            told.map(|recipient| (recipient.user, recipient.kind)).collect()
+        };
+        let (out, host) = (Notice::Left, (user(1), Notice::DropOut));
+        assert_eq!(told(2, true), [(user(2), out), host], "a starter");
+        assert_eq!(told(2, false), [host], "they had not heard that they were in");
+        assert_eq!(told(3, true), [(user(3), out)], "nobody had added them");
+        assert_eq!(told(1, true), [(user(1), out)], "the host knows");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::ids::{DiscordChannel, DiscordGuild, DiscordMessage, GameId};
+use super::ids::{DiscordChannel, DiscordGuild, DiscordMessage, DiscordUser, GameId};
 
 /// As what a person is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,16 @@ pub enum Reader {
     Gone,
 }
 
+/// Somebody whom a letter speaks of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Named {
+    /// A user.
+    User(DiscordUser),
+    /// A placeholder, as the host typed it.
+    Name(String),
+}
+
 /// The facts of one direct message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Letter {
@@ -30,6 +40,8 @@ pub struct Letter {
     pub title: String,
     /// When it starts.
     pub start: DateTime<Utc>,
+    /// When it started before it moved.
+    pub was: Option<DateTime<Utc>>,
     /// As what the person is written to.
     pub reader: Reader,
     /// The seat, or the number in line.
@@ -43,6 +55,10 @@ pub struct Letter {
     pub seats: u32,
     /// Whether the host picks who moves up from the line.
     pub host_picks: bool,
+    /// Who dropped out.
+    pub who: Option<Named>,
+    /// Who is first in line.
+    pub next: Option<Named>,
     /// Where it takes place, as stored.
     pub location: Option<String>,
     /// What the seated must know.

@@ -6,6 +6,8 @@ use super::game::{Game, Status, words};
 
 /// How long after a join its notice is due (L-20).
 pub const JOIN_NOTICE_AFTER: TimeDelta = TimeDelta::seconds(60);
+/// How long after the last move of the start people are told of it (L-22).
+pub const MOVE_NOTICE_AFTER: TimeDelta = TimeDelta::seconds(60);
 /// From when on a notice is marked late (L-23).
 pub const LATE_AFTER: TimeDelta = TimeDelta::seconds(60);
 /// When a notice of the moment is too late to help (L-23).
@@ -158,6 +160,19 @@ pub fn join_notice(game: &Game, now: DateTime<Utc>) -> DueNotice {
     }
 }
 
+/// The row that tells people of another start, once it has stayed for a minute (NO-09, LI-38). None about a game that
+/// was hidden: nobody knew the old one.
+#[must_use]
+pub fn move_notice(before: &Game, after: &Game, now: DateTime<Utc>) -> Option<DueNotice> {
+    let hidden = before.is_hidden(now) || after.is_hidden(now);
+    (before.scheduled_at != after.scheduled_at && !hidden).then(|| DueNotice {
+        kind: Notice::Rescheduled,
+        minutes_before: None,
+        due_at: now + MOVE_NOTICE_AFTER,
+        for_start_at: after.scheduled_at,
+    })
+}
+
 impl Notice {
     /// How long it is kept (NO-01 to NO-14).
     #[must_use]
@@ -217,6 +232,12 @@ impl Notice {
     #[must_use]
     pub const fn outlives_a_cancellation(self) -> bool {
         matches!(self, Self::Removed | Self::Left | Self::Cancelled)
+    }
+
+    /// These tell a player of their own place: nobody needs them who has none any more.
+    #[must_use]
+    pub const fn tells_a_place(self) -> bool {
+        matches!(self, Self::Joined | Self::Waitlisted | Self::Promoted | Self::Demoted | Self::CloneConfirm)
     }
 
     /// What a person's own join or move is about stays true when the start moves, and reads the present start.

@@ -305,24 +305,31 @@ fn kinds(which: fn(Notice) -> bool) -> Vec<String> {
     Notice::ALL.iter().filter(|kind| which(**kind)).map(|kind| kind.as_str().to_owned()).collect()
 }
 
-/// Deliveries of a game, to one person or to all, that nobody will need: they expire, except those in flight, which
-/// are judged at their claim, and those that stay true without the game.
+/// Letters of these kinds about a game, to one person or to all, that nobody will need: they expire, except those in
+/// flight, which are judged at their claim. Which kinds did.
 ///
 /// # Errors
 /// When the database refuses or is away.
-pub async fn expire(sql: &mut Sql, game: GameId, recipient: Option<UserId>, reason: &'static str) -> sqlx::Result<u64> {
-    let expired = sqlx::query!(
+pub async fn expire(
+    sql: &mut Sql,
+    game: GameId,
+    recipient: Option<UserId>,
+    which: fn(Notice) -> bool,
+    reason: &'static str,
+) -> sqlx::Result<Vec<Notice>> {
+    let expired = sqlx::query_scalar!(
         "/* UPDATE deliveries */ update deliveries set state = 'expired', last_error = $3
          where game_id = $1 and ($2::uuid is null or recipient = (select discord_id from users where id = $2))
-           and state in ('pending', 'uncertain') and lease_owner is null and kind <> all($4)",
+           and state in ('pending', 'uncertain') and lease_owner is null and kind = any($4)
+         returning kind",
         game.0,
         recipient.map(|user| user.0),
         reason,
-        &kinds(Notice::outlives_a_cancellation),
+        &kinds(which),
     )
-    .execute(&mut *sql)
+    .fetch_all(&mut *sql)
     .await?;
-    Ok(expired.rows_affected())
+    Ok(expired.iter().filter_map(|kind| kind.parse().ok()).collect())
 }
 
 /// Deliveries that are due, the longest waiting first. Only a list: each is claimed by itself.

@@ -69,21 +69,24 @@ pub async fn add(sql: &mut Sql, game: GameId, rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-/// Takes a row out and raises the roster's version; its waiting notices go with it.
+/// Takes a row out and raises the roster's version; its waiting notices go with it. Whether the notice of its join was
+/// one of them.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn remove(sql: &mut Sql, game: GameId, row: ParticipantId) -> Result<()> {
-    sqlx::query!(
-        "/* DELETE participants */ with raised as (
+pub async fn remove(sql: &mut Sql, game: GameId, row: ParticipantId) -> Result<bool> {
+    let unheard = sqlx::query_scalar!(
+        r#"/* DELETE participants */ with raised as (
            update games set roster_version = roster_version + 1, version = version + 1 where id = $1)
-         delete from participants where id = $2 and game_id = $1",
+         delete from participants where id = $2 and game_id = $1
+         returning exists (select from scheduled_notifications where participant_id = $2 and kind = 'joined'
+                             and state = 'pending') as "unheard!""#,
         game.0,
         row.0,
     )
-    .execute(&mut *sql)
+    .fetch_optional(&mut *sql)
     .await?;
-    Ok(())
+    Ok(unheard.unwrap_or(false))
 }
 
 /// A row with its person, as Postgres aggregates it.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Sql, deliveries, snowflake};
 use crate::domain::game::Game;
-use crate::domain::ids::{DiscordGuild, GameId, GuildId, JobId, ParticipantId};
+use crate::domain::ids::{DiscordGuild, GameId, GuildId, JobId, ParticipantId, UserId};
 use crate::domain::schedule::{DueNotice, DueTransition, Notice, Target};
 use crate::error::Result;
 use crate::telemetry::carry;
@@ -49,6 +49,10 @@ pub struct NoticeKind {
     pub participant: Option<ParticipantId>,
     /// For a reminder: how long before the start.
     pub minutes_before: Option<i32>,
+    /// For a move: the start that people know.
+    pub was_at: Option<DateTime<Utc>>,
+    /// For a move: who made it.
+    pub actor: Option<UserId>,
 }
 
 /// Arms notices for a game, or for one row of its roster. What is armed already stays as it is, what expired before
@@ -92,6 +96,62 @@ pub async fn arm_notices(
     .execute(&mut *sql)
     .await?;
     Ok(())
+}
+
+/// Arms the notice of a move of the start from `was_at` by `actor`. A move before it that nobody was told of folds into
+/// it, and back at the start that people know there is nothing to tell (NO-09). An id of its own makes its letters new
+/// when the game moves to a start once more that it had been moved to before.
+///
+/// # Errors
+/// When the database is away.
+pub async fn arm_move(
+    sql: &mut Sql,
+    game: &Game,
+    notice: &DueNotice,
+    (was_at, actor): (DateTime<Utc>, UserId),
+) -> Result<()> {
+    sqlx::query!(
+        "/* INSERT scheduled_notifications */ with untold as (
+           update scheduled_notifications set state = 'expired', last_error = 'moved_again', done_at = now()
+           where game_id = $3 and kind = $4 and state = 'pending' returning was_at
+         ), known as (
+           select coalesce((select was_at from untold), $5) as was_at
+         )
+         insert into scheduled_notifications
+           (id, guild_id, game_id, kind, was_at, actor, due_at, for_start_at, next_attempt_at, trace_context)
+         select $1, $2, $3, $4, was_at, $6, $7, $8, $7, $9 from known where was_at <> $8
+         on conflict (game_id, kind, participant_id, minutes_before, for_start_at) do update
+           set id = excluded.id, was_at = excluded.was_at, actor = excluded.actor, state = 'pending',
+               due_at = excluded.due_at, next_attempt_at = excluded.next_attempt_at, attempts = 0, last_error = null,
+               done_at = null, trace_context = excluded.trace_context",
+        JobId::new().0,
+        game.guild.0,
+        game.id.0,
+        notice.kind.as_str(),
+        was_at,
+        actor.0,
+        notice.due_at,
+        notice.for_start_at,
+        carry::row(),
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
+}
+
+/// The rows of a roster whose join notice still waits.
+///
+/// # Errors
+/// When the database is away.
+pub async fn unheard(sql: &mut Sql, game: GameId) -> Result<Vec<ParticipantId>> {
+    let rows = sqlx::query_scalar!(
+        r#"/* SELECT scheduled_notifications */ select participant_id as "participant!" from scheduled_notifications
+         where game_id = $1 and kind = 'joined' and state = 'pending' and participant_id is not null"#,
+        game.0,
+    )
+    .fetch_all(&mut *sql)
+    .await?;
+    Ok(rows.into_iter().map(ParticipantId).collect())
 }
 
 /// Arms the given transitions; one that is armed already moves (LI-19).
@@ -158,7 +218,7 @@ pub async fn expire_all(sql: &mut Sql, game: GameId, reason: &'static str) -> Re
     )
     .execute(&mut *sql)
     .await?;
-    deliveries::expire(sql, game, None, reason).await?;
+    deliveries::expire(sql, game, None, |kind| !kind.outlives_a_cancellation(), reason).await?;
     Ok(())
 }
 
@@ -169,8 +229,8 @@ pub async fn expire_all(sql: &mut Sql, game: GameId, reason: &'static str) -> Re
 /// When the database is away.
 pub async fn claim_notice(sql: &mut Sql) -> Result<Option<Claim<NoticeKind>>> {
     let row = sqlx::query!(
-        r#"/* claim due notice */ select n.id, n.guild_id, n.game_id, n.participant_id, n.kind, n.minutes_before, n.due_at,
-           n.for_start_at, n.attempts, n.trace_context, d.discord_id,
+        r#"/* claim due notice */ select n.id, n.guild_id, n.game_id, n.participant_id, n.kind, n.minutes_before, n.was_at,
+           n.actor, n.due_at, n.for_start_at, n.attempts, n.trace_context, d.discord_id,
            greatest(extract(epoch from now() - n.due_at), 0)::float8 as "lateness!"
          from scheduled_notifications n join games g on g.id = n.game_id join guilds d on d.id = g.guild_id
          where n.state = 'pending' and n.next_attempt_at <= now()
@@ -191,6 +251,8 @@ pub async fn claim_notice(sql: &mut Sql) -> Result<Option<Claim<NoticeKind>>> {
             notice,
             participant: row.participant_id.map(ParticipantId),
             minutes_before: row.minutes_before,
+            was_at: row.was_at,
+            actor: row.actor.map(UserId),
         },
         due_at: row.due_at,
         for_start_at: row.for_start_at,

@@ -13,7 +13,7 @@ const TURN: &str = "
     update games set scheduled_at = scheduled_at - d, post_at = post_at - d
       from (select interval '1 second' * SECONDS as d) as turn where status in ('SCHEDULED', 'IN_PROGRESS');
     update scheduled_notifications set due_at = due_at - d, for_start_at = for_start_at - d,
-      next_attempt_at = next_attempt_at - d
+      was_at = was_at - d, next_attempt_at = next_attempt_at - d
       from (select interval '1 second' * SECONDS as d) as turn where state = 'pending';
     update scheduled_transitions set due_at = due_at - d, for_start_at = for_start_at - d,
       next_attempt_at = next_attempt_at - d
@@ -84,6 +84,15 @@ impl World {
                 let moving: Vec<String> = rows.iter().map(|row| row.get("what")).collect();
                 bail!("still on its way after {within:?}:\n{}", moving.join("\n"));
             }
+            sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// Waits until the world's database answers a query with this.
+    pub async fn until(&self, query: &'static str, answer: &str) {
+        let until = Instant::now() + Duration::from_secs(15);
+        while self.ask(query).await != answer {
+            assert!(Instant::now() < until, "never {answer}: {query}\n{}", self.all_lines());
             sleep(Duration::from_millis(25)).await;
         }
     }
