@@ -57,8 +57,11 @@ async fn play(world: &World) {
     let ada = world.signed_in("ada").await;
     assert_eq!(ada.joins(&game).await.status, 200);
     world.settle().await;
-    world.person("bob").presses("Join").await.expect("the bot answers");
+    let bob = world.person("bob");
+    bob.presses("Join").await.expect("the bot answers");
     world.settle().await;
+    bob.commands(ids::GAMES, "/list-games", &[("show_all", "true")]).await.expect("the bot answers");
+    bob.commands_directly("/my-games").await.expect("the bot answers");
     let edit = host.request(Method::PUT, &format!("/api/v1/games/{game}")).form(&[("title", "Arrakis")]);
     assert_eq!(host.sends(edit).await.status, 200);
     assert_eq!(host.cancels(&other).await.status, 204);

@@ -7,6 +7,7 @@ mod create;
 mod expand;
 mod join;
 mod leave;
+mod list;
 mod sign_in;
 mod tell;
 mod update;
@@ -17,6 +18,7 @@ pub use create::create;
 pub use expand::{Expanded, expand};
 pub use join::{Seat, join};
 pub use leave::{Left, leave};
+pub use list::{Page, list};
 pub use sign_in::{SignIn, sign_in};
 pub use update::update;
 
