@@ -1,7 +1,9 @@
-//! A stored game as its announcement shows it.
+//! A stored game as its announcement and lists show it.
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
+use shared::domain::game::{Game, Status};
 use shared::domain::ids::{GameId, ParticipantId};
 use shared::domain::roster::{Row, Who};
 use shared::store::games::GameView;
@@ -9,6 +11,9 @@ use shared::store::people::Person;
 
 use crate::render::Shown;
 use crate::render::board::{Board, Host};
+use crate::render::links::message_link;
+use crate::render::list::Entry;
+use crate::words;
 
 /// The address of a game's page, where a web client is configured.
 #[must_use]
@@ -51,6 +56,34 @@ pub fn board(view: &GameView, frontend: Option<&str>) -> Board {
         calendar_url: calendar(frontend, game.id),
         thumbnail_url: None,
         banner_url: None,
+    }
+}
+
+/// A row of a list, without the server's name.
+#[must_use]
+pub fn entry(view: &GameView, frontend: Option<&str>, now: DateTime<Utc>) -> Entry {
+    let (game, roster) = (&view.game, view.roster());
+    let post = view.message.map(|message| message_link(view.guild_discord, view.channel_discord, message));
+    Entry {
+        title: game.title.clone(),
+        guild: None,
+        starts_at: game.scheduled_at,
+        seats: game.max_players,
+        confirmed: roster.confirmed().len(),
+        waiting: roster.waiting().len(),
+        mark: mark(game, now),
+        message_url: post,
+        page_url: page(frontend, game.id),
+    }
+}
+
+/// What is to be known of a game that is not simply agreed and announced.
+fn mark(game: &Game, now: DateTime<Utc>) -> Option<&'static str> {
+    match game.status {
+        Status::PendingConfirmation => Some(words::UNCONFIRMED),
+        Status::InProgress => Some(words::RUNNING),
+        _ if game.is_hidden(now) => Some(words::DEFERRED),
+        Status::Scheduled | Status::Completed | Status::Cancelled | Status::Archived => None,
     }
 }
 

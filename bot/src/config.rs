@@ -1,6 +1,7 @@
 //! What the bot is told by its environment; `--help` is its reference.
 
 use secrecy::SecretString;
+use shared::domain::ids::DiscordGuild;
 use shared::service::{self, secret};
 
 /// Posts and edits announcements, sends direct messages, answers buttons, and keeps the projection of guilds.
@@ -23,6 +24,9 @@ pub struct Settings {
     /// Where the gateway is, if not where Discord says.
     #[arg(long, env = "DISCORD_GATEWAY_URL", value_name = "URL")]
     pub discord_gateway_url: Option<String>,
+    /// The id of a guild to try commands in: they are offered there at once, and nowhere else. Else everywhere.
+    #[arg(long, env = "COMMANDS_GUILD", value_name = "ID")]
+    pub commands_guild: Option<DiscordGuild>,
     /// Where people's browsers find the pages; without it announcements have no links to them.
     #[arg(long, env = "FRONTEND_URL", value_name = "URL")]
     pub frontend_url: Option<String>,

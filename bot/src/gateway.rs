@@ -8,6 +8,7 @@ use anyhow::{anyhow, bail};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use shared::service::Turns;
+use shared::domain::ids::DiscordGuild;
 use shared::telemetry::instruments;
 use shared::telemetry::{Attribute, carry};
 use tokio::sync::{Semaphore, mpsc};
@@ -20,9 +21,12 @@ use twilight_gateway::{
     CloseFrame, ConfigBuilder, Event, EventType, EventTypeFlags, Intents, Shard, ShardId, StreamExt as _,
 };
 use twilight_model::gateway::CloseCode;
+use twilight_model::id::Id;
+use twilight_model::id::marker::ApplicationMarker;
 
 use crate::Bot;
 use crate::interactions;
+use crate::interactions::commands::register;
 use crate::projection::{self, Keeper};
 
 /// What the bot listens to (DI-01): never the content of messages, never presences.
@@ -48,6 +52,8 @@ pub struct Access {
     pub url: Option<String>,
     /// How many shards there are.
     pub shards: u32,
+    /// The only guild in which commands are offered; else they are everywhere.
+    pub commands_in: Option<DiscordGuild>,
 }
 
 /// Runs every shard until `stop`. Ends with a fault when Discord refuses the token or an intent.
@@ -64,20 +70,27 @@ pub async fn run(bot: Arc<Bot>, access: &Access, tasks: &TaskTracker, stop: Canc
     let config = config.build();
     let ids = (0..access.shards).map(|shard| ShardId::new(shard, access.shards));
     let shards = ids.map(|id| Shard::with_config(id, config.clone()));
-    let running = shards.map(|shard| one(Arc::clone(&bot), shard, tasks, stop.clone()));
+    let running = shards.map(|shard| one(Arc::clone(&bot), shard, access.commands_in, tasks, stop.clone()));
     futures_util::future::try_join_all(running).await?;
     Ok(())
 }
 
 /// One shard, from its first connection to its close.
-async fn one(bot: Arc<Bot>, mut shard: Shard, tasks: &TaskTracker, stop: CancellationToken) -> anyhow::Result<()> {
+async fn one(
+    bot: Arc<Bot>,
+    mut shard: Shard,
+    commands_in: Option<DiscordGuild>,
+    tasks: &TaskTracker,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let (events, waiting) = mpsc::channel(WAITING);
     let shard_id = shard.id();
     let place = (shard_id.number(), shard_id.total());
     let keeper = Keeper::new(Arc::clone(&bot), place, shard.sender());
     let mut keeping = projection::start(tasks, keeper, waiting, stop.clone());
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
-    let reader = Reader { bot, tasks, events, shard: shard_id, at_once, begun: AtomicBool::new(false) };
+    let begun = AtomicBool::new(false);
+    let reader = Reader { bot, tasks, events, shard: shard_id, at_once, begun, commands_in };
     let ended = tokio::select! {
         // First, since the keeper ends well at the same moment.
         biased;
@@ -119,6 +132,7 @@ struct Reader<'tasks> {
     at_once: Arc<Semaphore>,
     /// There was a session before.
     begun: AtomicBool,
+    commands_in: Option<DiscordGuild>,
 }
 
 impl Reader<'_> {
@@ -168,10 +182,11 @@ impl Reader<'_> {
                 });
             }
             event if Keeper::wants(&event) => {
-                if matches!(event, Event::Ready(_)) {
+                if let Event::Ready(ready) = &event {
                     self.connected(true);
                     self.began();
                     info!("shard {shard} has a session");
+                    self.tell_commands(ready.application.id);
                 }
                 // Without a keeper the shard ends at once.
                 let _ = self.events.send(event).await;
@@ -198,6 +213,14 @@ impl Reader<'_> {
         let shard = Attribute::new("gamesched.shard.id", self.shard.number().to_string());
         if let Some(latency) = latency {
             instruments::get().discord.latency.record(latency.as_secs_f64(), &[shard]);
+        }
+    }
+
+    /// With each new session of the first shard, beside the events.
+    fn tell_commands(&self, application: Id<ApplicationMarker>) {
+        if self.shard.number() == 0 {
+            let telling = register::keep(Arc::clone(&self.bot), application, self.commands_in);
+            carry::root(self.tasks, telling);
         }
     }
 

@@ -46,7 +46,8 @@ pub async fn run(settings: Settings, process: Process) -> anyhow::Result<()> {
     // What the first events tell goes to Redis; a moment's patience saves telling it twice. Its absence stops nothing.
     let _ = bot.cache.ping().await;
     let Some(shards) = shards(&bot).await? else { return Ok(()) };
-    let access = Access { token: settings.discord_token.clone(), url: settings.discord_gateway_url.clone(), shards };
+    let (token, url) = (settings.discord_token.clone(), settings.discord_gateway_url.clone());
+    let access = Access { token, url, shards, commands_in: settings.commands_guild };
     gateway::run(Arc::clone(&bot), &access, process.tasks.tracker(), process.stop.clone()).await
 }
 

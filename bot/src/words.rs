@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use shared::domain::audience::Role;
 use shared::domain::game::{SignupMethod, Status};
+use shared::domain::ids::DiscordChannel;
 use shared::domain::roster::Place;
 use shared::domain::schedule::Notice;
 use shared::domain::text;
@@ -79,7 +80,69 @@ pub const WAS_NOT_IN: &str = "You were not in this game, so nothing changed.";
 /// The answer to a press on the post of a game that is gone (DI-19).
 pub const GONE: &str = "This game no longer exists.";
 /// The answer to a control that this version does not know (DI-16).
-pub const UNKNOWN_CONTROL: &str = "This button is out of date. Use `/game` to find the game.";
+pub const UNKNOWN_CONTROL: &str = "This button is out of date. Use `/list-games` to find the game.";
+
+/// The answer to a command of another version.
+pub const UNKNOWN_COMMAND: &str = "This command is out of date. Type `/` to see those that there are.";
+/// The answer to a form of another version.
+pub const UNKNOWN_FORM: &str = "This form is out of date, and nothing was changed.";
+/// The answer to options that this version does not know.
+pub const OTHER_OPTIONS: &str = "This command has other options by now. Type it again.";
+/// The answer to a command that is about a server, in a direct message.
+pub const ONLY_IN_A_SERVER: &str = "This command is about a server. Use it there.";
+/// The answer to a channel of which nothing is known here.
+pub const NO_SUCH_CHANNEL: &str = "No game can be in this channel. Pick a text, voice or announcement channel.";
+
+/// What a list of upcoming games is called.
+pub const UPCOMING: &str = "Upcoming games";
+/// What the list of the own games is called, and what stands in its place.
+pub const HOSTED: &str = "Games you host";
+/// When there are none.
+pub const NONE_HOSTED: &str = "You host no game.";
+/// What the list of games with an own seat or place in line is called, and what stands in its place.
+pub const JOINED: &str = "Games you play in";
+/// When there are none.
+pub const NONE_JOINED: &str = "You are in no game.";
+/// Behind a game in a list: its announcement is still to come (LI-34).
+pub const DEFERRED: &str = "not announced yet";
+/// Behind a game in a list: its host has not said yes.
+pub const UNCONFIRMED: &str = "awaiting confirmation";
+/// Behind a game in a list: it has begun.
+pub const RUNNING: &str = "running";
+
+/// Above a list: the channel that it is of, or the whole server.
+#[must_use]
+pub fn place_of_list(channel: Option<DiscordChannel>) -> String {
+    channel.map_or_else(|| "In this server".to_owned(), |channel| format!("In <#{channel}>"))
+}
+
+/// That a channel, or the whole server, has no upcoming games; what to do next, if there is something.
+#[must_use]
+pub fn none_upcoming(channel: Option<DiscordChannel>) -> String {
+    match channel {
+        Some(channel) => {
+            format!("No game is planned in <#{channel}>. `/list-games show_all:True` shows those of the whole server.")
+        }
+        None => "No game is planned in this server.".to_owned(),
+    }
+}
+
+/// How many people a game has.
+#[must_use]
+pub fn seats(confirmed: usize, seats: i32, waiting: usize) -> String {
+    let line = if waiting > 0 { format!(", {waiting} waiting") } else { String::new() };
+    format!("{confirmed} of {seats} seats taken{line}")
+}
+
+/// Below a list: how many of all games it shows.
+#[must_use]
+pub fn shown_of(shown: usize, total: i64) -> String {
+    match (i64::try_from(shown) == Ok(total), total) {
+        (true, 1) => "1 game".to_owned(),
+        (true, total) => format!("{total} games"),
+        (false, total) => format!("{shown} of {total} games"),
+    }
+}
 
 /// The answer when something broke on our side (DI-13).
 #[must_use]

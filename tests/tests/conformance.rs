@@ -67,9 +67,12 @@ pub(crate) async fn play(world: &World) {
     let ada = world.signed_in("ada").await;
     assert_eq!(ada.joins(&game).await.status, 200);
     world.settle().await;
-    world.person("bob").presses("Join").await.expect("the bot answers");
+    let bob = world.person("bob");
+    bob.presses("Join").await.expect("the bot answers");
     assert_eq!(world.signed_in("cyd").await.joins(&game).await.status, 200);
     world.settle().await;
+    bob.commands(ids::GAMES, "/list-games", &[("show_all", "true")]).await.expect("the bot answers");
+    bob.commands_directly("/my-games").await.expect("the bot answers");
     edit(&host, &game, &[("title", "Arrakis")]).await;
     assert_eq!(host.cancels(&other).await.status, 204);
     assert_eq!(ada.joins(&other).await.status, 409);

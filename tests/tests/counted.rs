@@ -1,4 +1,4 @@
-//! What telemetry says equals what the servers counted.
+//! What telemetry says of every route equals what the servers counted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 const ARRIVAL: Duration = Duration::from_secs(15);
 
 /// How often each statement or command ran.
-type Counts = BTreeMap<String, i64>;
+pub(crate) type Counts = BTreeMap<String, i64>;
 
 /// Statements of loops, pings and the relay: deliberately without spans. The transactions around them are, too.
 const SILENT: [&str; 10] = [
@@ -31,7 +31,7 @@ const SILENT: [&str; 10] = [
 ];
 
 /// A statement without its constants, as `pg_stat_statements` keeps it and as a span can be made to look.
-fn normal(text: &str) -> String {
+pub(crate) fn normal(text: &str) -> String {
     let mut normal = String::new();
     let mut rest = text.trim();
     let mut before = ' ';
@@ -66,7 +66,7 @@ fn normal(text: &str) -> String {
     words.map(plain).collect()
 }
 
-async fn statements(world: &World) -> Counts {
+pub(crate) async fn statements(world: &World) -> Counts {
     let mut sql = world.sql().await.expect("Postgres answers");
     let counted = "select query, calls from pg_stat_statements where dbid = (
                      select oid from pg_database where datname = current_database())";
@@ -80,7 +80,7 @@ async fn statements(world: &World) -> Counts {
 }
 
 /// How often the server ran each command, those inside scripts included.
-async fn commands(url: &str) -> Counts {
+pub(crate) async fn commands(url: &str) -> Counts {
     let address = url.rsplit('@').next().unwrap_or(url).trim_start_matches("redis://");
     let mut redis = TcpStream::connect(address.trim_end_matches('/')).await.expect("Redis answers");
     redis.write_all(b"INFO commandstats\r\nQUIT\r\n").await.expect("Redis listens");
@@ -107,7 +107,7 @@ async fn told(world: &World, trace: &str) -> Vec<Span> {
     of(&world.sink.wait("the request", ARRIVAL, ended).await.expect("the request is told"))
 }
 
-fn count(spans: &[Span], system: &str, key: &str) -> Counts {
+pub(crate) fn count(spans: &[Span], system: &str, key: &str) -> Counts {
     let mut counts = Counts::new();
     for span in spans.iter().filter(|span| span.attribute("db.system.name").as_deref() == Some(system)) {
         *counts.entry(normal(&span.attribute(key).unwrap_or_default())).or_default() += 1;

@@ -1,10 +1,13 @@
 //! The one integration test binary: each module is about one promise.
 
+mod commands;
 mod conformance;
 mod counted;
+mod counted_interactions;
 mod edges;
 mod faults;
 mod housekeeping;
+mod interactions;
 mod joins;
 mod kills;
 mod measures;

@@ -134,6 +134,42 @@ async fn join_by_button_is_acknowledged_before_the_first_statement_and_answered_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_games_is_acknowledged_then_read_with_the_rights_that_came_along() {
+    let world = World::new().await;
+    let game = created(&world.signed_in("dm").await).await;
+    world.settle().await;
+    world.person("ada").commands(ids::GAMES, "/list-games", &[]).await.expect("the bot answers");
+    let told = Told { world: &world, game };
+    let root = "interaction command /list-games";
+    assert_snapshot!(told.story(&[root], &[(root, 1)]).await, @"
+    A  bot server interaction command /list-games {gamesched.guild.id=D, gamesched.interaction.outcome=answered}
+         bot client POST /interactions/{interaction_id}/{interaction_token}/callback 204 · SELECT guilds · SELECT users · SELECT channels
+         bot internal list
+           bot client BEGIN · SELECT games participants · SELECT games participants · COMMIT
+         bot client PATCH /webhooks/{application_id}/{interaction_token}/messages/@original 200
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn my_games_in_a_direct_message_ask_redis_who_is_where_and_name_no_guild() {
+    let world = World::new().await;
+    let game = created(&world.signed_in("dm").await).await;
+    world.settle().await;
+    world.person("dm").commands_directly("/my-games").await.expect("the bot answers");
+    let told = Told { world: &world, game };
+    let root = "interaction command /my-games";
+    assert_snapshot!(told.story(&[root], &[(root, 1)]).await, @"
+    A  bot server interaction command /my-games {gamesched.interaction.outcome=answered}
+         bot client POST /interactions/{interaction_id}/{interaction_token}/callback 204 · EVALSHA · SELECT guilds · SELECT users · EVALSHA
+         bot internal list
+           bot client BEGIN · SELECT games participants · SELECT games participants · COMMIT
+         bot internal list
+           bot client BEGIN · SELECT games participants · SELECT games participants · COMMIT
+         bot client PATCH /webhooks/{application_id}/{interaction_token}/messages/@original 200
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reminder_is_a_trace_of_its_own_one_click_from_the_request_that_scheduled_it() {
     let world = World::new().await;
     let game = created(&world.signed_in("dm").await).await;

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::State;
 use futures_util::future::try_join_all;
+use shared::actions;
 use shared::domain::form::FieldError;
 use shared::domain::game::Status;
 use shared::domain::ids::{ChannelId, GuildId};
 use shared::error::Refusal;
-use shared::store::games::{self, Filter, GameView};
+use shared::store::games::{Filter, GameView};
 use shared::store::guilds::{self, Guild};
 use utoipa::ToSchema;
 
@@ -112,10 +113,7 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, query: Pairs) -
     let asked = Asked::read(&query)?;
     let accesses = accesses(&api, &caller, asked.guild).await?;
     let filter = filter(&caller, &accesses, &asked);
-    let mut sql = api.sql().await?;
-    let (ids, total) = games::find(&mut sql, &filter, api.app.clock.now()).await?;
-    let views = games::views(&mut sql, &ids).await?;
-    drop(sql);
+    let actions::Page { games: views, total } = actions::list(&api.app, &filter).await?;
     let words = words(&api, &accesses, &views).await?;
     let now = api.app.clock.now();
     let shown = views.iter().filter_map(|view| {

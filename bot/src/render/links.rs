@@ -26,7 +26,7 @@ pub(super) fn default_avatar(user: DiscordUser) -> String {
 }
 
 /// Opens a message in any Discord client.
-pub(super) fn message_link(guild: DiscordGuild, channel: DiscordChannel, message: DiscordMessage) -> String {
+pub(crate) fn message_link(guild: DiscordGuild, channel: DiscordChannel, message: DiscordMessage) -> String {
     format!("https://discord.com/channels/{guild}/{channel}/{message}")
 }
 

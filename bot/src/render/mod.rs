@@ -2,10 +2,11 @@
 
 pub mod board;
 pub mod letter;
+pub mod list;
 
 mod columns;
 mod embed;
-mod links;
+pub(crate) mod links;
 mod mentions;
 
 use shared::domain::ids::DiscordUser;

@@ -7,6 +7,7 @@ mod create;
 mod expand;
 mod join;
 mod leave;
+mod list;
 mod moves;
 mod sign_in;
 mod tell;
@@ -18,6 +19,7 @@ pub use create::create;
 pub use expand::{Expanded, expand};
 pub use join::{Seat, join};
 pub use leave::{Left, leave};
+pub use list::{Page, list};
 pub use sign_in::{SignIn, sign_in};
 pub use update::update;
 

@@ -29,6 +29,10 @@ pub const PATIENT: Duration = Duration::from_secs(10);
 /// How long a call may take that a person waits for.
 const INTERACTIVE: Duration = Duration::from_millis(2_500);
 
+/// Where commands are registered.
+const COMMANDS: &str = "/applications/{application_id}/commands";
+const COMMANDS_OF_GUILD: &str = "/applications/{application_id}/guilds/{guild_id}/commands";
+
 /// The first answer to an interaction.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ack {
@@ -189,13 +193,46 @@ impl Discord {
         self.call(change(Route::GetCurrentUserApplicationInfo, "/oauth2/applications/@me", None)).await
     }
 
-    /// Makes these the application's commands.
+    /// The commands that are registered: everywhere, or those of one guild.
+    ///
+    /// # Errors
+    /// When Discord does not tell.
+    pub async fn commands(
+        &self,
+        application: Id<ApplicationMarker>,
+        guild: Option<DiscordGuild>,
+    ) -> Result<Vec<Value>, Failure> {
+        let application_id = application.get();
+        let call = match guild {
+            None => change(Route::GetGlobalCommands { application_id, with_localizations: None }, COMMANDS, None),
+            Some(guild) => {
+                let guild_id = guild.get();
+                let route = Route::GetGuildCommands { application_id, guild_id, with_localizations: None };
+                change(route, COMMANDS_OF_GUILD, None)
+            }
+        };
+        read(self.call(call).await?)
+    }
+
+    /// Makes these the application's commands: everywhere, or in one guild.
     ///
     /// # Errors
     /// When Discord does not take them.
-    pub async fn set_commands(&self, application: Id<ApplicationMarker>, commands: Value) -> Result<(), Failure> {
-        let route = Route::SetGlobalCommands { application_id: application.get() };
-        self.call(change(route, "/applications/{application_id}/commands", Some(commands))).await.map(drop)
+    pub async fn set_commands(
+        &self,
+        application: Id<ApplicationMarker>,
+        guild: Option<DiscordGuild>,
+        commands: Value,
+    ) -> Result<(), Failure> {
+        let application_id = application.get();
+        let call = match guild {
+            None => change(Route::SetGlobalCommands { application_id }, COMMANDS, Some(commands)),
+            Some(guild) => {
+                let route = Route::SetGuildCommands { application_id, guild_id: guild.get() };
+                change(route, COMMANDS_OF_GUILD, Some(commands))
+            }
+        };
+        self.call(call).await.map(drop)
     }
 }
 

@@ -188,6 +188,21 @@ pub async fn channel(sql: &mut Sql, channel: ChannelId) -> Result<Option<Discord
     Ok(id.map(snowflake).transpose()?)
 }
 
+/// The row of a channel of this guild, by its Discord id.
+///
+/// # Errors
+/// When the database is away.
+pub async fn channel_of(sql: &mut Sql, guild: GuildId, channel: DiscordChannel) -> Result<Option<ChannelId>> {
+    let id = sqlx::query_scalar!(
+        "/* SELECT channels */ select id from channels where guild_id = $1 and discord_id = $2",
+        guild.0,
+        discord_id(channel),
+    )
+    .fetch_optional(&mut *sql)
+    .await?;
+    Ok(id.map(ChannelId))
+}
+
 /// The active channels of a guild, by name.
 ///
 /// # Errors

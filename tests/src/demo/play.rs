@@ -27,6 +27,7 @@ pub(super) async fn session(stage: &mut Stage<'_>) -> Result<()> {
     let game = create(stage, &host).await?;
     join_on_the_web(stage, &game).await?;
     join_by_button(stage).await?;
+    lists(stage).await?;
     a_minute_later(stage).await?;
     reminder(stage).await?;
     start(stage).await?;
@@ -81,6 +82,15 @@ async fn join_by_button(stage: &mut Stage<'_>) -> Result<()> {
     scene.show("#games", &shown);
     scene.check("bob is among the players", shown.as_text().contains(&format!("<@{}>", ids::BOB)));
     stage.show("bob presses Join", &["interaction component join", CHANGED], scene).await
+}
+
+async fn lists(stage: &mut Stage<'_>) -> Result<()> {
+    let shown = stage.world.person("cyd").commands(ids::GAMES, "/list-games", &[]).await?;
+    let mut scene = Scene::default();
+    scene.tell(format!("Acknowledged after {} ms, then read from the database.", shown.ack_after.as_millis()));
+    scene.show("only cyd sees this", &shown.answer);
+    scene.check("both seats are told as taken", shown.answer.as_text().contains("2 of 2 seats taken"));
+    stage.show("cyd asks for the games", &["interaction command /list-games"], scene).await
 }
 
 async fn a_minute_later(stage: &mut Stage<'_>) -> Result<()> {

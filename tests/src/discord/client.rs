@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::changes::{Change, GatewayFault};
-use super::control::{Press, Reaction, Typed};
+use super::control::{Press, Reaction, Submitted, Typed};
 use super::door::RequestRecord;
 use super::faults::Fault;
 use super::interactions::{Choice, Pressed};
@@ -198,6 +198,36 @@ impl Discord {
         Ok(reaction.choices)
     }
 
+    /// A person sends a command that their client shows although it is not offered there, or not registered any more;
+    /// without a channel in the direct conversation.
+    pub async fn command_stale(&self, user: u64, channel: Option<u64>, name: &str) -> anyhow::Result<Pressed> {
+        let typed = Typed { stale: true, ..typed(user, channel, name, &[], None) };
+        let reaction: Reaction = self.put("command", &typed).await?;
+        reaction.pressed.context("no message answered")
+    }
+
+    /// A person types in the option `text` of such a command; answers the suggestions.
+    pub async fn autocomplete_stale(&self, user: u64, channel: Option<u64>, name: &str) -> anyhow::Result<Vec<Choice>> {
+        let typed = Typed { stale: true, ..typed(user, channel, name, &[("text", "D")], Some("text")) };
+        let reaction: Reaction = self.put("command", &typed).await?;
+        Ok(reaction.choices)
+    }
+
+    /// A person submits a form; without a channel in the direct conversation.
+    pub async fn submit(&self, user: u64, channel: Option<u64>, custom_id: &str) -> anyhow::Result<Pressed> {
+        let reaction: Reaction = self.put("submit", &Submitted { user, channel, custom_id: custom_id.into() }).await?;
+        reaction.pressed.context("no message answered")
+    }
+
+    /// Waits until a command is registered.
+    pub async fn wait_command(&self, name: &str, patience: Duration) -> anyhow::Result<()> {
+        let there = |all: &Vec<Value>| all.iter().any(|command| command["name"] == name);
+        match self.wait("commands", there, patience).await? {
+            Ok(_) => Ok(()),
+            Err(all) => bail!("after {patience:?} there is no command /{name}, only {all:?}"),
+        }
+    }
+
     /// The number of changes so far; see [`Discord::changed`].
     pub async fn count(&self) -> anyhow::Result<u64> {
         self.ask("wait?since=0").await
@@ -287,7 +317,7 @@ impl Discord {
 
 fn typed(user: u64, channel: Option<u64>, name: &str, options: &[(&str, &str)], focused: Option<&str>) -> Typed {
     let options = options.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    Typed { user, channel, name: name.into(), options, focused: focused.map(str::to_owned) }
+    Typed { user, channel, name: name.into(), options, focused: focused.map(str::to_owned), stale: false }
 }
 
 async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> anyhow::Result<T> {

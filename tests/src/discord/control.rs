@@ -38,6 +38,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/change", post(change))
         .route("/press", post(press))
         .route("/command", post(command))
+        .route("/submit", post(submit))
 }
 
 /// A refusal of the control surface.
@@ -138,6 +139,15 @@ pub(super) struct Typed {
     pub(super) name: String,
     pub(super) options: Vec<(String, String)>,
     pub(super) focused: Option<String>,
+    pub(super) stale: bool,
+}
+
+/// A person submits a form.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Submitted {
+    pub(super) user: u64,
+    pub(super) channel: Option<u64>,
+    pub(super) custom_id: String,
 }
 
 /// What a press or a command led to.
@@ -155,7 +165,15 @@ async fn press(State(app): State<App>, Json(press): Json<Press>) -> Outcome<Reac
 async fn command(State(app): State<App>, Json(typed): Json<Typed>) -> Outcome<Reaction> {
     let id = app.edit(|world| {
         let channel = typed.channel.unwrap_or_else(|| world.direct(typed.user));
-        world.command(typed.user, channel, &typed.name, &typed.options, typed.focused.as_deref())
+        world.command(typed.user, channel, &typed.name, &typed.options, typed.focused.as_deref(), typed.stale)
+    });
+    reaction(&app, id.map_err(refused)?).await.map(Json).map_err(refused)
+}
+
+async fn submit(State(app): State<App>, Json(form): Json<Submitted>) -> Outcome<Reaction> {
+    let id = app.edit(|world| {
+        let channel = form.channel.unwrap_or_else(|| world.direct(form.user));
+        world.submit(form.user, channel, &form.custom_id)
     });
     reaction(&app, id.map_err(refused)?).await.map(Json).map_err(refused)
 }

@@ -81,7 +81,8 @@ impl World {
         self.interact(3, user, seen.channel, Some(message), data, Some(shown))
     }
 
-    /// A person sends a command, or types in it when an option is `focused`.
+    /// A person sends a command, or types in it when an option is `focused`. A `stale` one their client shows where it
+    /// is not offered, or not registered any more.
     pub(super) fn command(
         &mut self,
         user: u64,
@@ -89,6 +90,7 @@ impl World {
         name: &str,
         options: &[(String, String)],
         focused: Option<&str>,
+        stale: bool,
     ) -> Result<u64, String> {
         let guild = self.place(channel).map(|(guild, _)| guild.id);
         let mut words = name.split(' ');
@@ -96,7 +98,15 @@ impl World {
         let scopes = [guild, None];
         let mut known = scopes.iter().filter_map(|scope| self.commands.get(scope)).flatten();
         let registered = known.find(|known| known["name"] == first).cloned();
-        let registered = registered.ok_or(format!("there is no command /{first}"))?;
+        let registered = match registered {
+            Some(known) => known,
+            None if stale => forgotten(self.snowflake(), first, options),
+            None => return Err(format!("there is no command /{first}")),
+        };
+        let here = json!(u8::from(guild.is_none()));
+        if !stale && registered["contexts"].as_array().is_some_and(|places| !places.contains(&here)) {
+            return Err(format!("/{first} is not offered here"));
+        }
         let mut definition = registered.clone();
         let path: Vec<_> = words.collect();
         for word in &path {
@@ -117,6 +127,12 @@ impl World {
         }
         let kind = if focused.is_some() { 4 } else { 2 };
         self.interact(kind, user, channel, None, data, None)
+    }
+
+    /// A person submits a form that they were shown, maybe by another version.
+    pub(super) fn submit(&mut self, user: u64, channel: u64, custom_id: &str) -> Result<u64, String> {
+        let data = json!({ "custom_id": custom_id, "components": [] });
+        self.interact(5, user, channel, None, data, None)
     }
 
     /// The channels and users that options speak of.
@@ -212,6 +228,12 @@ impl World {
         }
         Ok(event)
     }
+}
+
+/// A command that is not registered any more, with options of text.
+fn forgotten(id: u64, name: &str, options: &[(String, String)]) -> Value {
+    let options: Vec<_> = options.iter().map(|(name, _)| json!({ "name": name, "type": 3 })).collect();
+    json!({ "id": id.to_string(), "name": name, "options": options })
 }
 
 /// An option as Discord sends it, typed by its registration.

@@ -153,6 +153,31 @@ impl Person {
         self.discord.press(self.id, message.id, &button).await
     }
 
+    /// Sends a command in a channel of the demonstration guild, `/list-games`.
+    ///
+    /// # Errors
+    /// When it is not registered, not offered there, or nobody answers.
+    pub async fn commands(&self, channel: u64, name: &str, options: &[(&str, &str)]) -> Result<Pressed> {
+        let name = self.registered(name).await?;
+        self.discord.command(self.id, Some(ids::TAVERN), channel, name, options).await
+    }
+
+    /// Sends a command in the direct conversation with the bot.
+    ///
+    /// # Errors
+    /// As `commands`.
+    pub async fn commands_directly(&self, name: &str) -> Result<Pressed> {
+        let name = self.registered(name).await?;
+        self.discord.command(self.id, None, 0, name, &[]).await
+    }
+
+    /// The bot tells its commands a moment after it is ready.
+    async fn registered<'a>(&self, name: &'a str) -> Result<&'a str> {
+        let name = name.trim_start_matches('/');
+        self.discord.wait_command(name, Duration::from_secs(15)).await?;
+        Ok(name)
+    }
+
     /// The direct messages that this person got.
     pub async fn inbox(&self) -> Vec<Message> {
         self.discord.inbox(self.id).await

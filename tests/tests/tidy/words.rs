@@ -13,7 +13,7 @@ const EDGES: [&str; 10] = [
     "api/src/trace.rs",
     "bot/src/gateway.rs",
     "bot/src/gateway/",
-    "bot/src/interactions.rs",
+    "bot/src/interactions/",
 ];
 
 #[test]

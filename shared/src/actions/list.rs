@@ -1,0 +1,30 @@
+//! Looking at lists.
+
+use tracing::instrument;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::store::games::{self, Filter, GameView};
+
+/// A page of games.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The games in the order of LS-03.
+    pub games: Vec<GameView>,
+    /// How many there are on all pages together (LS-04).
+    pub total: i64,
+}
+
+/// The games that a reader may open, of those they ask for: the same for the web and for commands (LS-01, DI-10).
+///
+/// # Errors
+/// When the database is away.
+#[instrument(skip_all)]
+pub async fn list(app: &App, filter: &Filter) -> Result<Page> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let (ids, total) = games::find(&mut tx, filter, now).await?;
+    let games = games::views(&mut tx, &ids).await?;
+    tx.commit().await?;
+    Ok(Page { games, total })
+}
