@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::error::Result;
 use shared::service::{Process, Settings};
 use shared::store::purge::{self, Old};
-use shared::store::{Db, backlog};
+use shared::store::{Db, backlog, parked};
 use shared::telemetry::instruments::GAUGES;
 use shared::telemetry::span;
 use tokio::sync::Mutex;
@@ -78,6 +78,16 @@ async fn measure(db: Db) {
         }
         // The watch over Postgres tells it.
         Err(fault) => debug!("the backlog could not be counted: {fault}"),
+    }
+    let counted = async { parked::waiting(&mut db.connection().await?).await };
+    match counted.await {
+        Ok(waiting) => {
+            let numbers = [waiting.messages, waiting.deliveries, waiting.announcements];
+            for ((_, gauge), number) in GAUGES.parked.iter().zip(numbers) {
+                gauge.store(number, Ordering::Relaxed);
+            }
+        }
+        Err(fault) => debug!("what is parked could not be counted: {fault}"),
     }
 }
 

@@ -3,22 +3,25 @@
 use std::process::Command;
 use std::time::Duration;
 
+use lapin::BasicProperties;
 use reqwest::Method;
 use tests::discord::ids;
 use tests::otlp::Received;
 use tests::registry::{Finding, Registry};
 use tests::world::{Person, World, in_minutes};
+use uuid::Uuid;
+
+use crate::parked::{operate, publish, until};
 
 /// Housekeeping measures every 15 s.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
 /// What a session in which nothing breaks does not show.
-const UNSEEN: [(&str, &str); 5] = [
+const UNSEEN: [(&str, &str); 4] = [
     ("gamesched.sweep", "only after Redis or Postgres were away"),
     ("gamesched.discord.ratelimit.wait", "only when Discord's limits are near"),
     ("gamesched.outbox.unroutable", "only when a queue is missing"),
     ("gamesched.fence.lost", "only when a process stalled for longer than its lease"),
-    ("gamesched.parked.added", "only for what can never work"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,6 +51,7 @@ async fn a_whole_session_emits_what_the_registry_declares_and_nothing_else() {
 
 /// Everything that people and time do with games, once.
 async fn play(world: &World) {
+    park(world).await;
     let host = world.signed_in("dm").await;
     let game = create(&host, &[("title", "Citadel"), ("expected_duration_minutes", "60")]).await;
     let other = create(&host, &[("title", "Dune")]).await;
@@ -80,6 +84,18 @@ async fn play(world: &World) {
         world.ask("select string_agg(distinct status, ' ') from games where title <> 'Dune'").await,
         "COMPLETED"
     );
+}
+
+/// A stranger's message is parked, and an operator deals with it.
+async fn park(world: &World) {
+    let properties = BasicProperties::default().with_message_id(Uuid::now_v7().to_string().as_str().into());
+    publish(world, "game.updated", b"nobody can read this", properties).await;
+    until(world, "select count(*)::text from parked", "1").await;
+    for words in [&["list"][..], &["redrive", "--all"], &["discard", "--all"]] {
+        operate(world, words).await;
+    }
+    let id = world.ask("select id::text from parked").await;
+    assert_eq!(operate(world, &["show", &id]).await.code, Some(0));
 }
 
 async fn create(host: &Person, fields: &[(&str, &str)]) -> String {
