@@ -59,8 +59,7 @@ const PARKED: &str = "parked";
 
 impl CommandFactory for Asked {
     fn command() -> Command {
-        let about = "Lists, shows, sends again or discards what waits for a person; only DATABASE_URL is needed";
-        let parked = Command::new(PARKED).about(about).subcommand_required(true).arg_required_else_help(true);
+        let parked = Command::new(PARKED).subcommand_required(true).arg_required_else_help(true);
         // Who operates need not have what the bot needs.
         Settings::command().subcommand_negates_reqs(true).subcommand(Parked::augment_subcommands(parked))
     }

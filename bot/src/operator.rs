@@ -16,7 +16,7 @@ use shared::{error, faults};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// What an operator asks for.
+/// Lists, shows, sends again or discards what waits for a person; only DATABASE_URL is needed
 #[derive(Debug, Subcommand)]
 pub enum Parked {
     /// Lists what is parked, the longest waiting first.

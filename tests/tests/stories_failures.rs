@@ -6,7 +6,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString};
-use tests::discord::{Fault, ids};
+use tests::discord::{Effect, Fault, ids};
 use tests::otlp::{Kind, Received, Span};
 use tests::trace::{Story, Trace, gather};
 use tests::world::World;
@@ -49,7 +49,8 @@ async fn t_04_a_retry_after_a_500_of_discord_is_a_root_that_links_to_the_change(
     let world = World::new().await;
     let game = created(&world.signed_in("dm").await).await;
     world.settle().await;
-    world.discord.fault(Fault::status("PATCH", "/channels/*/messages/*", 500)).await.expect("it is scripted");
+    let broken = Fault::once("PATCH", "/channels/*/messages/*", Effect::Code { status: 500, code: 0 });
+    world.discord.fault(broken).await.expect("it is scripted");
     let ada = world.signed_in("ada").await;
     assert_eq!(ada.joins(&game).await.status, 200);
     world.settle().await;
@@ -94,9 +95,10 @@ async fn t_04_a_message_of_an_unknown_version_is_parked_kept_and_sent_again_and_
     A  api server PUT /api/v1/games/{id} 200 {gamesched.game.id=G}
          api client GET · EVALSHA · SELECT games guilds · EVALSHA
          api internal update {gamesched.game.id=G}
-           api client BEGIN · SELECT games · UPDATE games · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
+           api client BEGIN · SELECT games · SELECT participants · UPDATE games · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.updated
              bot consumer process game_scheduler:game.updated:bot.announcements {gamesched.attempt=1, gamesched.outcome=parked} !unknown_version ~A(publish)
+         api client SELECT games participants · EVALSHA
     B  bot consumer process game_scheduler:bot.announcements.parked {gamesched.attempt=1, gamesched.outcome=done} ~A(publish)
          bot client INSERT parked
     C  bot internal operator parked redrive {gamesched.parked.redriven=1} ~A(publish)

@@ -57,13 +57,15 @@ pub async fn discard(sql: &mut Sql, item: &Item, order: Order<'_>) -> Result<Don
             .execute(&mut *sql)
             .await?
         }
-        Source::Delivery => sqlx::query!(
+        Source::Delivery => {
+            sqlx::query!(
             "/* UPDATE deliveries */ update deliveries set state = 'failed', last_error = 'discarded', parked_at = null
                  where id = $1 and parked_at is not null and state in ('pending', 'uncertain', 'failed')",
             item.id,
         )
-        .execute(&mut *sql)
-        .await?,
+            .execute(&mut *sql)
+            .await?
+        }
         // It stays as Discord shows it, until the game changes again.
         Source::Announcement => {
             sqlx::query!(
