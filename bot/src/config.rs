@@ -1,8 +1,12 @@
 //! What the bot is told by its environment; `--help` is its reference.
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Subcommand as _};
 use secrecy::SecretString;
 use shared::domain::ids::DiscordGuild;
-use shared::service::{self, secret};
+use shared::service::{self, Operation, secret};
+
+use crate::operator::Parked;
 
 /// Posts and edits announcements, sends direct messages, answers buttons, and keeps the projection of guilds.
 #[derive(Debug, clap::Parser)]
@@ -38,6 +42,67 @@ impl AsRef<service::Settings> for Settings {
     }
 }
 
+/// What the process is asked to do.
+#[derive(Debug)]
+pub enum Asked {
+    /// To be the bot.
+    Serve(Box<Settings>),
+    /// To do one thing for an operator, which needs neither Discord nor Redis nor RabbitMQ.
+    Operate {
+        /// The Postgres URL.
+        database: SecretString,
+        /// How to tell of itself.
+        operation: Operation,
+        /// What to do.
+        command: Parked,
+    },
+}
+
+/// The command that lists and mends what waits for a person.
+const PARKED: &str = "parked";
+
+impl CommandFactory for Asked {
+    fn command() -> Command {
+        let parked = Command::new(PARKED).subcommand_required(true).arg_required_else_help(true);
+        // Who operates need not have what the bot needs.
+        Settings::command().subcommand_negates_reqs(true).subcommand(Parked::augment_subcommands(parked))
+    }
+
+    fn command_for_update() -> Command {
+        Self::command()
+    }
+}
+
+impl FromArgMatches for Asked {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let Some((PARKED, parked)) = matches.subcommand() else {
+            return Settings::from_arg_matches(matches).map(|settings| Self::Serve(Box::new(settings)));
+        };
+        let given = |id| matches.get_one::<SecretString>(id).cloned();
+        Ok(Self::Operate {
+            database: given("database_url").ok_or_else(|| missing("--database-url <URL>"))?,
+            operation: Operation {
+                service: "bot",
+                level: matches.get_one("log_level").copied().unwrap_or_default(),
+                format: matches.get_one("log_format").copied().unwrap_or_default(),
+            },
+            command: Parked::from_arg_matches(parked)?,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// As clap says it of a setting that every process needs.
+fn missing(argument: &str) -> clap::Error {
+    let mut error = clap::Error::new(ErrorKind::MissingRequiredArgument);
+    error.insert(ContextKind::InvalidArg, ContextValue::Strings(vec![argument.to_owned()]));
+    error
+}
+
 fn redis(url: &str) -> Result<(), String> {
     let known = ["redis://", "rediss://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
     if known { Ok(()) } else { Err("it must look like redis://user:password@host:port/number".to_owned()) }
@@ -51,6 +116,19 @@ fn token(token: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_operator_needs_the_database_and_nothing_else() {
+        let asked = |words: &[&str]| {
+            let matches =
+                Asked::command().mut_arg("health_addr", |arg| arg.required(false)).try_get_matches_from(words)?;
+            Asked::from_arg_matches(&matches)
+        };
+        let database = "--database-url=postgres://me@host/db";
+        assert!(matches!(asked(&["bot", database, "parked", "list"]), Ok(Asked::Operate { .. })));
+        let refused = |words: &[&str]| asked(words).map(drop).unwrap_err().kind();
+        assert_eq!(refused(&["bot", database, "parked", "mend"]), ErrorKind::InvalidSubcommand);
+    }
 
     #[test]
     fn secrets_are_checked_before_anything_starts() {

@@ -11,6 +11,7 @@ mod history;
 mod interactions;
 mod job;
 mod lease;
+pub mod operator;
 mod projection;
 pub mod render;
 pub mod retry;

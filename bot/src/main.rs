@@ -1,7 +1,16 @@
-//! The bot's process.
+//! The bot's process; `bot parked` works on what waits for a person, and ends.
 
 use std::process::ExitCode;
 
+use bot::config::Asked;
+use shared::service;
+
 fn main() -> ExitCode {
-    shared::service::main("bot", "127.0.0.1:8082", bot::run)
+    match service::parsed("bot", "127.0.0.1:8082") {
+        Ok(Asked::Serve(settings)) => service::serve("bot", *settings, bot::run),
+        Ok(Asked::Operate { database, operation, command }) => {
+            service::operate(operation, |stop| bot::operator::run(database, command, stop))
+        }
+        Err(code) => code,
+    }
 }

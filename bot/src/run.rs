@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use secrecy::ExposeSecret;
 use shared::amqp::consumer::{self, LinkState, Queue};
-use shared::amqp::{Broker, relay};
+use shared::amqp::{Broker, parker, relay};
 use shared::app::App;
 use shared::cache::Cache;
 use shared::clock::Clock;
@@ -42,6 +42,7 @@ pub async fn run(settings: Settings, process: Process) -> anyhow::Result<()> {
     worker::serve(&bot.app, broker.clone(), &process);
     redis(&bot, &process);
     consumers(&bot, &process, &broker);
+    parkers(&bot, &process, &broker);
     process.health.started();
     // What the first events tell goes to Redis; a moment's patience saves telling it twice. Its absence stops nothing.
     let _ = bot.cache.ping().await;
@@ -115,6 +116,16 @@ fn consumers(bot: &Arc<Bot>, process: &Process, broker: &Broker) {
             daemon::run("deliveries", look, sender.wake(), || !state.is_up(), stop).await;
         }
     });
+}
+
+/// What the consumers refuse for good goes into a table, where an operator finds it.
+fn parkers(bot: &Arc<Bot>, process: &Process, broker: &Broker) {
+    let refused = [("refused announcements", Queue::Announcements), ("refused deliveries", Queue::Deliveries)];
+    for (name, of) in refused {
+        let (db, to, stop) = (bot.app.db.clone(), broker.clone(), process.stop.clone());
+        let state = LinkState::telling(process.health.check(name, false));
+        process.tasks.run(name, move || parker::run(to.clone(), of.clone(), db.clone(), state.clone(), stop.clone()));
+    }
 }
 
 /// How many shards Discord wants; none when the process ends before it says.

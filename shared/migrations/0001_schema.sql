@@ -231,6 +231,7 @@ create table deliveries (
 );
 create index deliveries_due on deliveries (next_attempt_at) where state in ('pending', 'uncertain') and parked_at is null;
 create index deliveries_of_game on deliveries (game_id);
+create index deliveries_parked on deliveries (parked_at) where parked_at is not null;
 create index deliveries_ended on deliveries (created_at) where state in ('sent', 'failed', 'expired');
 
 create table announcements (
@@ -259,6 +260,7 @@ create table announcements (
 );
 create index announcements_stale on announcements (next_attempt_at)
   where rendered_version < desired_version and parked_at is null and state not in ('deferred', 'lost', 'removed');
+create index announcements_parked on announcements (parked_at) where parked_at is not null;
 create index announcements_of_message on announcements (message_id);
 
 create table outbox (
@@ -283,10 +285,11 @@ create table inbox (
 
 create table parked (
   id uuid primary key,
-  queue text not null,
+  queue text not null,                                                        -- that refused it, without namespace
   message_key text not null,                                                  -- message id, or sha256:<body> when it has none
+  routing_key text not null,                                                  -- that led to the queue
   reason text not null,
-  headers jsonb not null,
+  headers jsonb not null,                                                     -- traceparent among them
   body bytea not null,
   first_at timestamptz not null,
   last_at timestamptz not null,
@@ -297,6 +300,7 @@ create table parked (
   note text,
   unique (queue, message_key)
 );
+create index parked_waiting on parked (last_at) where discarded_at is null;
 
 create table idempotency_keys (
   principal text not null,

@@ -8,7 +8,7 @@ use shared::error::{Error, Result};
 use shared::faults;
 use shared::service::{Process, Settings, Turns};
 use shared::store::purge::{self, Old};
-use shared::store::{Db, backlog};
+use shared::store::{Db, backlog, parked};
 use shared::telemetry::instruments::GAUGES;
 use shared::telemetry::instruments::measured::{BACKUP_AGE, OVERDUE};
 use shared::telemetry::job::sweep;
@@ -91,13 +91,13 @@ async fn measure(db: Db, turns: Arc<Turns>) {
         // The watch over Postgres tells it.
         Err(fault) => debug!("the backlog could not be counted: {fault}"),
     }
-    if let Err(fault) = schedule(&db).await {
-        debug!("what is overdue could not be counted: {fault}");
+    if let Err(fault) = measure_more(&db).await {
+        debug!("what is overdue or parked could not be counted: {fault}");
     }
 }
 
-/// What is overdue, and how old the last good backup is.
-async fn schedule(db: &Db) -> Result<()> {
+/// What is overdue, how old the last good backup is, and what is parked.
+async fn measure_more(db: &Db) -> Result<()> {
     let mut sql = db.connection().await?;
     let found = backlog::overdue(&mut sql).await?;
     for gauge in &OVERDUE {
@@ -105,6 +105,11 @@ async fn schedule(db: &Db) -> Result<()> {
         gauge.set(of_kind.map_or(0, |overdue| overdue.rows), of_kind.map_or(0.0, |overdue| overdue.oldest));
     }
     BACKUP_AGE.set(backlog::backup_age(&mut sql).await?);
+    let waiting = parked::waiting(&mut sql).await?;
+    let numbers = [waiting.messages, waiting.deliveries, waiting.announcements];
+    for ((_, gauge), number) in GAUGES.parked.iter().zip(numbers) {
+        gauge.store(number, Ordering::Relaxed);
+    }
     Ok(())
 }
 

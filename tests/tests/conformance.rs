@@ -2,20 +2,23 @@
 
 use std::time::Duration;
 
+use lapin::BasicProperties;
 use reqwest::Method;
 use tests::discord::{Fault, GatewayFault, ids};
 use tests::otlp::Received;
 use tests::registry::{Finding, Registry};
 use tests::world::{Person, Service, World, in_minutes};
+use uuid::Uuid;
+
+use crate::parked::{operate, publish, until};
 
 /// Housekeeping measures every 15 s.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
 /// What a session in which nothing breaks does not show.
-const UNSEEN: [(&str, &str); 3] = [
+const UNSEEN: [(&str, &str); 2] = [
     ("gamesched.outbox.unroutable", "only when a queue is missing"),
     ("gamesched.fence.lost", "only when a process stalled for longer than its lease"),
-    ("gamesched.parked.added", "only for what can never work"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,6 +59,7 @@ pub(crate) async fn play(world: &World) {
     let limited = Fault::rate_limited("POST", "/channels/*/messages", 0.3, "user");
     world.discord.fault(limited).await.expect("it is scripted");
     world.discord.gateways(GatewayFault::Reconnect).await.expect("the gateway asks to come again");
+    park(world).await;
     let host = world.signed_in("dm").await;
     let starters = format!("[\"<@{}>\"]", ids::ADA);
     let citadel = [("title", "Citadel"), ("expected_duration_minutes", "60"), ("initial_participants", &starters)];
@@ -101,6 +105,18 @@ pub(crate) async fn play(world: &World) {
 async fn edit(host: &Person, game: &str, fields: &[(&str, &str)]) {
     let request = host.request(Method::PUT, &format!("/api/v1/games/{game}")).form(fields);
     assert_eq!(host.sends(request).await.status, 200);
+}
+
+/// A stranger's message is parked, and an operator deals with it.
+async fn park(world: &World) {
+    let properties = BasicProperties::default().with_message_id(Uuid::now_v7().to_string().as_str().into());
+    publish(world, "game.updated", b"nobody can read this", properties).await;
+    until(world, "select count(*)::text from parked", "1").await;
+    for words in [&["list"][..], &["redrive", "--all"], &["discard", "--all"]] {
+        operate(world, words).await;
+    }
+    let id = world.ask("select id::text from parked").await;
+    assert_eq!(operate(world, &["show", &id]).await.code, Some(0));
 }
 
 async fn create(host: &Person, fields: &[(&str, &str)]) -> String {

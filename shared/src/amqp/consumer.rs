@@ -49,6 +49,14 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(&self, event: Event) -> impl Future<Output = Outcome> + Send;
 }
 
+/// What is done with a delivery inside its span, whatever is in it.
+pub(super) trait Work: Send + Sync + 'static {
+    /// It is given up when it takes longer.
+    const BOUND: Duration;
+
+    fn work(&self, delivery: &Delivery, incoming: &Incoming) -> impl Future<Output = Outcome> + Send;
+}
+
 /// Reads a queue until `stop`, up to `prefetch` messages at once.
 pub async fn run<H: Handler>(
     broker: Broker,
@@ -58,28 +66,61 @@ pub async fn run<H: Handler>(
     state: LinkState,
     stop: CancellationToken,
 ) {
-    let reader = Arc::new(Reader { broker, queue, handler, stop, cut: CancellationToken::new() });
+    let template = broker.names().template(&queue);
+    read(broker, queue, prefetch, Events { handler, template }, state, stop).await;
+}
+
+/// Reads a queue until `stop`, whatever is done with its deliveries.
+pub(super) async fn read<W: Work>(
+    broker: Broker,
+    queue: Queue,
+    prefetch: u16,
+    work: W,
+    state: LinkState,
+    stop: CancellationToken,
+) {
+    let reader = Arc::new(Reader { broker, queue, work, stop, cut: CancellationToken::new() });
     span::silent(session::supervise(reader, prefetch, state)).await;
 }
 
+/// Hands events to their handler; what is none goes to the parking queue.
+struct Events<H> {
+    handler: Arc<H>,
+    template: String,
+}
+
+impl<H: Handler> Work for Events<H> {
+    const BOUND: Duration = HANDLE;
+
+    async fn work(&self, _: &Delivery, incoming: &Incoming) -> Outcome {
+        match &incoming.event {
+            Ok(event) => self.handler.handle(event.clone()).await,
+            Err(unreadable) => {
+                warn!("a message of {} cannot be read: {unreadable}", self.template);
+                Outcome::Park(unreadable.as_str())
+            }
+        }
+    }
+}
+
 /// What all messages of a queue share.
-pub(super) struct Reader<H> {
+pub(super) struct Reader<W> {
     pub(super) broker: Broker,
     pub(super) queue: Queue,
-    handler: Arc<H>,
+    work: W,
     pub(super) stop: CancellationToken,
     /// Ends handlers that did not finish in time after `stop`.
     pub(super) cut: CancellationToken,
 }
 
-impl<H: Handler> Reader<H> {
+impl<W: Work> Reader<W> {
     /// One message from its span's start to its answer to the broker.
     pub(super) async fn work(self: Arc<Self>, delivery: Delivery) {
         let since = Instant::now();
         let mut incoming = Incoming::start(&delivery, &self.broker, &self.queue);
         let Some(span) = incoming.span() else { return };
         let outcome = tokio::select! {
-            outcome = span.inside(self.outcome(&incoming)) => outcome,
+            outcome = span.inside(self.outcome(&delivery, &incoming)) => outcome,
             () = self.cut.cancelled() => {
                 drop(span);
                 return returned(&delivery).await;
@@ -91,16 +132,9 @@ impl<H: Handler> Reader<H> {
         self.answer(&delivery, outcome).await;
     }
 
-    async fn outcome(&self, incoming: &Incoming) -> Handled {
-        let event = match &incoming.event {
-            Ok(event) => event.clone(),
-            Err(unreadable) => {
-                warn!("a message of {} cannot be read: {unreadable}", self.broker.names().template(&self.queue));
-                return Handled::Said(Outcome::Park(unreadable.as_str()));
-            }
-        };
-        let handling = AssertUnwindSafe(self.handler.handle(event)).catch_unwind();
-        match tokio::time::timeout(HANDLE, handling).await {
+    async fn outcome(&self, delivery: &Delivery, incoming: &Incoming) -> Handled {
+        let working = AssertUnwindSafe(self.work.work(delivery, incoming)).catch_unwind();
+        match tokio::time::timeout(W::BOUND, working).await {
             Ok(Ok(outcome)) => Handled::Said(outcome),
             Ok(Err(_)) => Handled::Broke("panic"),
             Err(_) => Handled::Broke("timeout"),

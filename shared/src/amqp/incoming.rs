@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use lapin::message::Delivery;
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::FieldTable;
 use opentelemetry::KeyValue;
 
+use super::headers::{died, integer, key_at_death, string};
 use super::message::{ATTEMPT, SCHEMA_VERSION, destination};
 use super::topology::DURABLE;
 use super::{Broker, Names, Queue};
@@ -19,6 +20,8 @@ const DELIVERY_COUNT: &str = "x-delivery-count";
 
 pub(super) struct Incoming {
     pub(super) event: Result<Event, Unreadable>,
+    /// What it was published with, also where the broker moved it since.
+    pub(super) key: String,
     /// The same for every replica: for span names and metrics.
     pub(super) template: String,
     span: Option<Span>,
@@ -36,7 +39,8 @@ impl Incoming {
                 integer(value).and_then(|version| i16::try_from(version).ok()).ok_or(Unreadable::Undecodable)
             }
         };
-        let event = version.and_then(|version| Event::read(key, version, &delivery.data));
+        let first_key = key_at_death(headers).unwrap_or_else(|| key.to_owned());
+        let event = version.and_then(|version| Event::read(&first_key, version, &delivery.data));
         let (exchange, shown) = declared(delivery, broker.names());
         let place = |queue: &str| destination(&[&exchange, &shown, queue]);
         let (name, template) = (place(&broker.names().queue(queue)), place(&broker.names().template(queue)));
@@ -47,7 +51,7 @@ impl Incoming {
             KeyValue::new("messaging.destination.name", name.clone()),
             KeyValue::new("messaging.rabbitmq.destination.routing_key", shown.clone()),
             KeyValue::new("messaging.rabbitmq.message.delivery_tag", tag(delivery)),
-            KeyValue::new("gamesched.event.type", declared_key(key)),
+            KeyValue::new("gamesched.event.type", declared_key(&first_key)),
             KeyValue::new("gamesched.attempt", attempt(headers)),
         ]);
         attributes.extend(id(delivery).map(|id| KeyValue::new("messaging.message.id", id)));
@@ -58,7 +62,7 @@ impl Incoming {
         }
         let Place { parent, links } = hang(delivery, headers);
         let span = span::begin(SpanKind::Consumer, format!("process {template}"), attributes, links, &parent);
-        Self { event, template, span: Some(span) }
+        Self { event, key: first_key, template, span: Some(span) }
     }
 
     /// Hands the span out, once.
@@ -72,7 +76,7 @@ fn hang(delivery: &Delivery, headers: &FieldTable) -> Place {
     let text = |name: &str| Some((name.to_owned(), string(headers.inner().get(name)?)?));
     let carried: Headers = ["traceparent", "tracestate"].into_iter().filter_map(text).collect();
     let cause = carry::extract(&carried);
-    let first = !delivery.redelivered && !headers.contains_key("x-death");
+    let first = !delivery.redelivered && !died(headers);
     if first && age(delivery) <= PROMPT {
         carry::below_linked(cause, "created_by")
     } else {
@@ -121,30 +125,9 @@ fn tag(delivery: &Delivery) -> i64 {
     i64::try_from(delivery.delivery_tag).unwrap_or(i64::MAX)
 }
 
-/// Both string types, whoever wrote them.
-fn string(value: &AMQPValue) -> Option<String> {
-    match value {
-        AMQPValue::LongString(text) => Some(text.to_string()),
-        AMQPValue::ShortString(text) => Some(text.to_string()),
-        _ => None,
-    }
-}
-
-fn integer(value: &AMQPValue) -> Option<i64> {
-    match value {
-        AMQPValue::ShortShortInt(number) => Some(i64::from(*number)),
-        AMQPValue::ShortShortUInt(number) => Some(i64::from(*number)),
-        AMQPValue::ShortInt(number) => Some(i64::from(*number)),
-        AMQPValue::ShortUInt(number) => Some(i64::from(*number)),
-        AMQPValue::LongInt(number) => Some(i64::from(*number)),
-        AMQPValue::LongUInt(number) => Some(i64::from(*number)),
-        AMQPValue::LongLongInt(number) => Some(*number),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use lapin::types::AMQPValue;
     use opentelemetry::trace::TraceContextExt;
 
     use super::*;

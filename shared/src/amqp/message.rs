@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
+use opentelemetry::trace::SpanContext;
 use opentelemetry::{Context, KeyValue};
 
 use super::Broker;
@@ -39,8 +40,7 @@ impl Message {
         let key = declared_key(&row.routing_key);
         let destination = destination(&[&broker.names().exchange(), key]);
         let cause = carry::extract_row(&row.trace_context);
-        let Place { parent, links } =
-            if row.age <= PROMPT { carry::below(cause) } else { carry::root_linked(cause, "created_by") };
+        let Place { parent, links } = place(&row, cause);
         let mut attributes = broker.server();
         attributes.extend([
             KeyValue::new("messaging.operation.name", "publish"),
@@ -55,8 +55,11 @@ impl Message {
         Self { row, body, properties, destination, span, since: Instant::now() }
     }
 
-    /// What it says of a game, if that is what it is about.
+    /// What it says of a game, if that is what it is about and was not said before.
     pub(super) fn fact(&self) -> Option<Event> {
+        if self.row.redrive > 0 {
+            return None;
+        }
         let event = Event::read(&self.row.routing_key, self.row.schema_version, &self.body).ok()?;
         matches!(event, Event::Game { .. }).then_some(event)
     }
@@ -78,6 +81,11 @@ impl Message {
         }
         self.span.end();
     }
+}
+
+/// What is published promptly is below its cause; what is late or sent again is a root that links to it.
+fn place(row: &OutboxRow, cause: SpanContext) -> Place {
+    if row.age <= PROMPT && row.redrive == 0 { carry::below(cause) } else { carry::root_linked(cause, "created_by") }
 }
 
 fn properties(row: &OutboxRow, context: &Context) -> BasicProperties {
@@ -148,6 +156,19 @@ mod tests {
         let headers = properties.headers().clone().unwrap_or_default();
         assert_eq!(headers.inner().get("traceparent"), Some(&text(parent)));
         assert_eq!(headers.inner().get("tracestate"), Some(&text("a=b")));
+    }
+
+    #[test]
+    fn what_is_sent_again_is_a_root_that_links_back_and_counts_nothing_twice() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let cause = || carry::extract_row(&json!({ "traceparent": parent }));
+        let prompt = |redrive, age| {
+            let place = place(&OutboxRow { age: Duration::from_secs(age), ..row(redrive) }, cause());
+            (place.parent.span().span_context().is_valid(), place.links.len())
+        };
+        assert_eq!(prompt(0, 60), (true, 0), "below its cause");
+        assert_eq!(prompt(0, 61), (false, 1), "late");
+        assert_eq!(prompt(1, 0), (false, 1), "sent again");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! RabbitMQ: one relay publishes, consumers converge. Nothing outside can get a channel.
 
 pub mod consumer;
+mod headers;
 mod incoming;
 mod link;
 mod message;
+pub mod parker;
 mod publisher;
 pub mod relay;
 mod session;

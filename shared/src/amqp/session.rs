@@ -12,7 +12,7 @@ use lapin::{Channel, Connection, Consumer, Event};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use super::consumer::{Handler, Reader, returned};
+use super::consumer::{Reader, Work, returned};
 use super::topology::{self, short};
 use super::{BACK_OFF, Broker, LinkState, Queue, bounded, broken};
 use crate::service::{Turns, backoff};
@@ -25,7 +25,7 @@ const PART: Duration = Duration::from_secs(1);
 /// Names the consumer on its channel.
 const TAG: &str = "gamesched";
 
-pub(super) async fn supervise<H: Handler>(reader: Arc<Reader<H>>, prefetch: u16, state: LinkState) {
+pub(super) async fn supervise<W: Work>(reader: Arc<Reader<W>>, prefetch: u16, state: LinkState) {
     let name = reader.broker.names().template(&reader.queue);
     let turns = Turns::of("consumer");
     let tasks = TaskTracker::new();
@@ -48,8 +48,8 @@ pub(super) async fn supervise<H: Handler>(reader: Arc<Reader<H>>, prefetch: u16,
 }
 
 /// One session from its start to its end, which is well only when asked for.
-async fn attend<H: Handler>(
-    reader: &Arc<Reader<H>>,
+async fn attend<W: Work>(
+    reader: &Arc<Reader<W>>,
     prefetch: u16,
     state: &LinkState,
     tasks: &TaskTracker,
@@ -98,9 +98,9 @@ impl Session {
     }
 
     /// Starts a handler for each message; ends well only when asked to stop.
-    async fn read<H: Handler>(
+    async fn read<W: Work>(
         &mut self,
-        reader: &Arc<Reader<H>>,
+        reader: &Arc<Reader<W>>,
         tasks: &TaskTracker,
         turns: &Turns,
     ) -> anyhow::Result<()> {
@@ -123,7 +123,7 @@ impl Session {
     }
 
     /// Takes no more messages, returns what was not started, lets handlers finish, and leaves.
-    async fn part<H: Handler>(&mut self, reader: &Reader<H>, tasks: &TaskTracker) {
+    async fn part<W: Work>(&mut self, reader: &Reader<W>, tasks: &TaskTracker) {
         let cancelled = self.channel.basic_cancel(TAG.into(), BasicCancelOptions::default());
         let _ = tokio::time::timeout(PART, cancelled).await;
         while let Ok(Some(Ok(delivery))) = tokio::time::timeout(PART, self.consumer.next()).await {
@@ -137,7 +137,7 @@ impl Session {
 }
 
 /// Waits for the handlers, then ends them.
-async fn finish<H: Handler>(reader: &Reader<H>, tasks: &TaskTracker) {
+async fn finish<W: Work>(reader: &Reader<W>, tasks: &TaskTracker) {
     tasks.close();
     if tokio::time::timeout(FINISH, tasks.wait()).await.is_err() {
         reader.cut.cancel();

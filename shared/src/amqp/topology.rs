@@ -24,6 +24,8 @@ pub enum Queue {
     Deliveries,
     /// Changes of games, for the live views of this replica.
     Events(String),
+    /// What the consumers of a queue refused for good.
+    Parked(Box<Queue>),
 }
 
 /// The queues that outlive a process.
@@ -31,11 +33,12 @@ pub const DURABLE: [Queue; 2] = [Queue::Announcements, Queue::Deliveries];
 
 impl Queue {
     /// The name without namespace.
-    fn base(&self) -> String {
+    pub(super) fn base(&self) -> String {
         match self {
             Self::Announcements => "bot.announcements".to_owned(),
             Self::Deliveries => "bot.deliveries".to_owned(),
             Self::Events(replica) => format!("api.events.{replica}"),
+            Self::Parked(of) => format!("{}.parked", of.base()),
         }
     }
 
@@ -46,6 +49,8 @@ impl Queue {
             Self::Announcements => GameChange::ALL.iter().map(|change| change.as_str()).collect(),
             Self::Deliveries => vec!["delivery.due"],
             Self::Events(_) => vec!["game.*"],
+            // Bound by its own name.
+            Self::Parked(_) => Vec::new(),
         }
     }
 
@@ -54,7 +59,7 @@ impl Queue {
     pub fn parks(&self) -> bool {
         match self {
             Self::Announcements | Self::Deliveries => true,
-            Self::Events(_) => false,
+            Self::Events(_) | Self::Parked(_) => false,
         }
     }
 }
@@ -87,7 +92,7 @@ impl Names {
     /// Where a queue's refused messages go; also the routing key that leads there.
     #[must_use]
     pub fn parked(&self, queue: &Queue) -> String {
-        format!("{}.parked", self.queue(queue))
+        self.queue(&Queue::Parked(Box::new(queue.clone())))
     }
 
     /// What stands for a queue in span names: the same for every replica.
@@ -95,7 +100,7 @@ impl Names {
     pub fn template(&self, queue: &Queue) -> String {
         match queue {
             Queue::Events(_) => self.queue(&Queue::Events("{replica}".to_owned())),
-            Queue::Announcements | Queue::Deliveries => self.queue(queue),
+            Queue::Announcements | Queue::Deliveries | Queue::Parked(_) => self.queue(queue),
         }
     }
 }

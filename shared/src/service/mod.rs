@@ -3,6 +3,7 @@
 pub mod backoff;
 mod complaint;
 mod health;
+mod operate;
 mod settings;
 mod skew;
 mod supervisor;
@@ -26,13 +27,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 pub use health::{Check, Health};
+pub use operate::{Operation, operate};
 pub use settings::{Settings, secret};
 pub use skew::Skew;
 pub use supervisor::Supervisor;
 pub use turns::Turns;
 pub use watch::{awaiting, watch};
 
-use crate::telemetry;
+use crate::telemetry::{self, Lines};
 
 /// From the signal to the end of everything but telemetry.
 const END: Duration = Duration::from_secs(25);
@@ -69,35 +71,57 @@ where
     S: CommandFactory + FromArgMatches + AsRef<Settings>,
     F: Future<Output = anyhow::Result<()>>,
 {
-    // Two providers are compiled in by dependencies at times; rustls then panics unless one is chosen first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let settings = match parse::<S>(health) {
-        Ok(settings) => settings,
-        Err(refused) => return refuse(name, &refused),
-    };
+    match parsed(name, health) {
+        Ok(settings) => serve(name, settings, run),
+        Err(code) => code,
+    }
+}
+
+/// What the process was told; otherwise its exit code, once what is wrong was said.
+///
+/// # Errors
+/// When it is missing or malformed, and when only help was asked for.
+pub fn parsed<S: CommandFactory + FromArgMatches>(name: &'static str, health: &'static str) -> Result<S, ExitCode> {
+    parse::<S>(health).map_err(|refused| refuse(name, &refused))
+}
+
+/// Runs a service to its exit code.
+pub fn serve<S, F>(name: &'static str, settings: S, run: impl FnOnce(S, Process) -> F) -> ExitCode
+where
+    S: AsRef<Settings>,
+    F: Future<Output = anyhow::Result<()>>,
+{
     let common = settings.as_ref();
     let told = telemetry::Settings {
         service: name,
         port: common.health_addr.port(),
         level: common.log_level,
         format: common.log_format,
+        lines: Lines::Stdout,
     };
     telemetry::users::install(common.telemetry_user_ids, common.telemetry_user_key.as_ref());
+    inside(told, || {
+        let process = Process::new(name);
+        usage::keep(&process);
+        live(process.clone(), run(settings, process))
+    })
+}
+
+/// Runs what `work` makes in a runtime, with telemetry that begins before it and is told after it.
+fn inside<F: Future<Output = ExitCode>>(told: telemetry::Settings, work: impl FnOnce() -> F) -> ExitCode {
+    // Two providers are compiled in by dependencies at times; rustls then panics unless one is chosen first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let guard = match telemetry::init(told) {
         Ok(guard) => guard,
-        Err(fault) => return complain(name, &format!("{fault:#}")),
+        Err(fault) => return complain(told.service, &format!("{fault:#}")),
     };
     let code = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
-            let process = Process::new(name);
-            let code = runtime.block_on(async {
-                usage::keep(&process);
-                live(process.clone(), run(settings, process)).await
-            });
+            let code = runtime.block_on(async { work().await });
             runtime.shutdown_timeout(LEFT_BEHIND);
             code
         }
-        Err(fault) => complain(name, &format!("starting the runtime: {fault}")),
+        Err(fault) => complain(told.service, &format!("starting the runtime: {fault}")),
     };
     guard.shutdown();
     code

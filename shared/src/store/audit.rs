@@ -36,3 +36,30 @@ pub async fn write(
     .await?;
     Ok(())
 }
+
+/// Writes what a person at the command line did, where no user of ours acted. The guild and the game are named where
+/// they are known.
+///
+/// # Errors
+/// When the database is away.
+pub async fn operator(
+    sql: &mut Sql,
+    (guild, game): (Option<Uuid>, Option<Uuid>),
+    verb: &'static str,
+    changes: Value,
+) -> Result<()> {
+    sqlx::query!(
+        "/* INSERT audit_log */ insert into audit_log (id, guild_id, game_id, face, verb, changes, trace_id)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        Uuid::now_v7(),
+        guild,
+        game,
+        Face::Operator.as_str(),
+        verb,
+        changes,
+        carry::trace_id(),
+    )
+    .execute(&mut *sql)
+    .await?;
+    Ok(())
+}

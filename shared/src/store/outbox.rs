@@ -48,6 +48,54 @@ pub async fn put(sql: &mut Sql, event: &Event) -> Result<()> {
     Ok(())
 }
 
+/// A message that is to be published again under its id.
+#[derive(Clone, Copy, Debug)]
+pub struct Again<'a> {
+    /// Its id.
+    pub id: MessageId,
+    /// What it was published with.
+    pub routing_key: &'a str,
+    /// Of the payload; the first one where the message does not say.
+    pub schema_version: Option<i16>,
+    /// How often it is sent again with this one.
+    pub redrive: i16,
+    /// The body.
+    pub payload: &'a Value,
+    /// What led to the message.
+    pub trace_context: &'a Value,
+}
+
+/// Has a message published again: by its own row, while that is kept, or by a new one. False when the outbox cannot
+/// hold such a body; the transaction is then of no use any more.
+///
+/// # Errors
+/// When the database is away.
+pub async fn again(sql: &mut Sql, message: &Again<'_>) -> Result<bool> {
+    let written = sqlx::query!(
+        "/* INSERT outbox */ insert into outbox (id, routing_key, schema_version, redrive, payload, trace_context)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (id) do update set published_at = null, redrive = outbox.redrive + 1",
+        message.id.0,
+        message.routing_key,
+        message.schema_version.unwrap_or(1),
+        message.redrive,
+        message.payload,
+        message.trace_context,
+    )
+    .execute(&mut *sql)
+    .await;
+    match written {
+        Ok(_) => Ok(true),
+        // A value that cannot be stored (22), or one that is too long (23514).
+        Err(sqlx::Error::Database(error))
+            if error.code().is_some_and(|code| code.starts_with("22") || code == "23514") =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Locks the oldest unpublished rows that nobody else is publishing, of at least this age, without the keys that no
 /// queue wants at present. The transaction is ended by the server soon after the confirms should have come.
 ///

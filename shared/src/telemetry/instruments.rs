@@ -69,6 +69,8 @@ pub struct Gauges {
     pub delivery_pending: AtomicI64,
     /// Announcements that show an old version for more than a minute.
     pub announcement_stale: AtomicI64,
+    /// What waits for an operator, by source.
+    pub parked: [(&'static str, AtomicI64); 3],
 }
 
 /// The gauges of this process. A negative value is not reported.
@@ -77,6 +79,7 @@ pub static GAUGES: Gauges = Gauges {
     outbox_oldest_ms: AtomicI64::new(-1),
     delivery_pending: AtomicI64::new(-1),
     announcement_stale: AtomicI64::new(-1),
+    parked: [("message", AtomicI64::new(-1)), ("delivery", AtomicI64::new(-1)), ("announcement", AtomicI64::new(-1))],
 };
 
 pub(super) fn install(meter: &Meter) {
@@ -178,6 +181,23 @@ fn gauges(meter: &Meter) {
             if value >= 0 {
                 #[expect(clippy::cast_precision_loss, reason = "an age in milliseconds is exact in a double")]
                 observer.observe(value as f64 / 1000.0, &[]);
+            }
+        })
+        .build();
+    parked(meter);
+}
+
+fn parked(meter: &Meter) {
+    meter
+        .i64_observable_gauge("gamesched.parked.items")
+        .with_unit("{item}")
+        .with_description("Items that wait for an operator.")
+        .with_callback(|observer| {
+            for (source, number) in &GAUGES.parked {
+                let value = number.load(Ordering::Relaxed);
+                if value >= 0 {
+                    observer.observe(value, &[KeyValue::new("gamesched.source", *source)]);
+                }
             }
         })
         .build();

@@ -6,6 +6,7 @@ pub mod http;
 pub mod instruments;
 pub mod job;
 mod log;
+pub mod operator;
 pub mod span;
 pub mod users;
 
@@ -46,8 +47,19 @@ pub struct Settings {
     pub port: u16,
     /// Of our own log records.
     pub level: Level,
-    /// Of stdout.
+    /// Of its log lines.
     pub format: Format,
+    /// Where log lines go.
+    pub lines: Lines,
+}
+
+/// Where log lines go.
+#[derive(Clone, Copy, Debug)]
+pub enum Lines {
+    /// Of services, whose stdout is their log.
+    Stdout,
+    /// Of commands, whose stdout is their answer.
+    Stderr,
 }
 
 /// Ends the telemetry of the process. Must outlive the runtime and be finished by `shutdown`.
@@ -73,11 +85,12 @@ struct Providers {
 pub fn init(settings: Settings) -> anyhow::Result<Guard> {
     let resource = resource(settings);
     let providers = exporters::providers(&resource).context("setting up the OTLP exporters")?;
-    let (stdout, worker) = tracing_appender::non_blocking::NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(65_536)
-        .finish(std::io::stdout());
-    let lines = log::lines(settings, stdout).with_filter(filter_fn(move |meta| told(meta, settings.level)));
+    let writer = tracing_appender::non_blocking::NonBlockingBuilder::default().lossy(true).buffered_lines_limit(65_536);
+    let (writer, worker) = match settings.lines {
+        Lines::Stdout => writer.finish(std::io::stdout()),
+        Lines::Stderr => writer.finish(std::io::stderr()),
+    };
+    let lines = log::lines(settings, writer).with_filter(filter_fn(move |meta| told(meta, settings.level)));
     let registry = Registry::default().with(lines);
     match &providers {
         None => registry.init(),
