@@ -3,18 +3,25 @@
 use lapin::options::{BasicPublishOptions, ExchangeDeclareOptions, QueueBindOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
-use tests::otlp::{Received, Status};
+use tests::otlp::{Received, Span, Status};
 use tests::world::World;
 
 use super::{ARRIVAL, all_that_was_told, game, keys, reads, span};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_tells_on_both_sides_what_the_conventions_ask_for_and_nothing_else() {
-    let world = World::new().await;
+/// What was told of a game's creation: how it was published and how the bot's queue was worked on.
+async fn created(world: &World) -> [Span; 2] {
     game(&world.signed_in("dm").await).await;
     world.settle().await;
-    let exchange = format!("{}.game_scheduler", world.namespace);
-    let published = span(&world, &format!("publish {exchange}:game.created")).await;
+    let destination = format!("{}.game_scheduler:game.created", world.namespace);
+    let queue = format!("{}.bot.announcements", world.namespace);
+    let published = span(world, &format!("publish {destination}")).await;
+    [published, span(world, &format!("process {destination}:{queue}")).await]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publication_tells_what_the_conventions_ask_for_and_nothing_else() {
+    let world = World::new().await;
+    let [published, _] = created(&world).await;
     let expected = [
         "messaging.destination.name",
         "messaging.message.body.size",
@@ -28,18 +35,20 @@ async fn a_message_tells_on_both_sides_what_the_conventions_ask_for_and_nothing_
     ];
     assert_eq!(keys(&published), expected);
     let told = |key: &str| published.attribute(key).unwrap_or_default();
-    assert_eq!(
-        (told("messaging.operation.name").as_str(), told("messaging.operation.type").as_str()),
-        ("publish", "send")
-    );
+    let operation = (told("messaging.operation.name"), told("messaging.operation.type"));
+    assert_eq!(operation, ("publish".to_owned(), "send".to_owned()));
     assert_eq!(told("messaging.message.id"), world.ask("select id::text from outbox").await);
-    let size = world.ask("select octet_length(payload::text)::text from outbox").await;
-    let (size, told_size): (i64, i64) =
-        (size.parse().expect("a size"), told("messaging.message.body.size").parse().expect("a size"));
-    assert!(told_size > 0 && told_size <= size, "as it goes over the wire: {told_size} of {size}");
+    let number = |text: String| text.parse::<i64>().expect("a number of bytes");
+    let stored = number(world.ask("select octet_length(payload::text)::text from outbox").await);
+    let sent = number(told("messaging.message.body.size"));
+    assert!(sent > 0 && sent <= stored, "as it goes over the wire: {sent} of {stored}");
+}
 
-    let queue = format!("{exchange}:game.created:{}.bot.announcements", world.namespace);
-    let processed = span(&world, &format!("process {queue}")).await;
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_handled_tells_which_it_is_where_it_came_from_and_how_it_went() {
+    let world = World::new().await;
+    let [published, processed] = created(&world).await;
+    let queue = format!("{0}.game_scheduler:game.created:{0}.bot.announcements", world.namespace);
     for (key, value) in [
         ("messaging.system", "rabbitmq"),
         ("messaging.operation.name", "process"),
@@ -47,7 +56,7 @@ async fn a_message_tells_on_both_sides_what_the_conventions_ask_for_and_nothing_
         ("messaging.destination.name", queue.as_str()),
         ("messaging.rabbitmq.destination.routing_key", "game.created"),
         ("messaging.rabbitmq.message.delivery_tag", "1"),
-        ("messaging.message.id", &told("messaging.message.id")),
+        ("messaging.message.id", &published.attribute("messaging.message.id").expect("it has one")),
         ("gamesched.event.type", "game.created"),
         ("gamesched.outcome", "done"),
         ("gamesched.attempt", "1"),
@@ -84,7 +93,7 @@ async fn a_stranger_publishes(world: &World) {
         b"{\"word\":\"canary\"}",
         properties,
     );
-    let _ = sent.await.expect("it is sent");
+    drop(sent.await.expect("it is sent"));
     connection.close(200, "done".into()).await.expect("it is closed");
 }
 
