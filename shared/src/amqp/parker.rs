@@ -62,7 +62,7 @@ impl Work for Parker {
             }
             failures += 1;
             tokio::select! {
-                () = self.stop.cancelled() => return Outcome::Retry(Duration::ZERO),
+                () = self.stop.cancelled() => return Outcome::Retry("cancelled", Duration::ZERO),
                 () = tokio::time::sleep(backoff::doubled(failures, AGAIN.0, AGAIN.1)) => {}
             }
         }
