@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use axum::body::{Bytes, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::response::Response;
 use axum::{BoxError, Router};
 use http::Request;
+use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -107,7 +108,7 @@ async fn talk(
     }
 }
 
-/// The router for one client: its requests know where they came from, and are counted while they run.
+/// The router for one client: its requests know where they came from, and are counted until they are answered whole.
 fn counted<B>(
     router: Router,
     peer: SocketAddr,
@@ -120,9 +121,14 @@ where
         request.extensions_mut().insert(ConnectInfo(peer));
         let (router, counted) = (router.clone(), Counted::new(under_way.clone()));
         async move {
-            let response = router.oneshot(request).await;
-            drop(counted);
-            response
+            let response = router.oneshot(request).await?;
+            // The answer is under way until its last byte: a stream may take for ever, and is of use all the time.
+            Ok(response.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    let _under_way = &counted;
+                    frame
+                }))
+            }))
         }
     })
 }

@@ -47,6 +47,9 @@ pub enum Outcome {
 pub trait Handler: Send + Sync + 'static {
     /// Handles one message, inside its CONSUMER span.
     fn handle(&self, event: Event) -> impl Future<Output = Outcome> + Send;
+
+    /// Messages flow, for the first time or again: a queue that does not outlive its connection may have missed some.
+    fn begins(&self) {}
 }
 
 /// Reads a queue until `stop`, up to `prefetch` messages at once.
@@ -73,6 +76,11 @@ pub(super) struct Reader<H> {
 }
 
 impl<H: Handler> Reader<H> {
+    /// Says to the handler that messages flow.
+    pub(super) fn begins(&self) {
+        self.handler.begins();
+    }
+
     /// One message from its span's start to its answer to the broker.
     pub(super) async fn work(self: Arc<Self>, delivery: Delivery) {
         let since = Instant::now();

@@ -66,6 +66,7 @@ async fn attend<H: Handler>(
         info!("reading {} again", reader.broker.names().template(&reader.queue));
     }
     state.up();
+    reader.begins();
     session.read(reader, tasks, turns).await?;
     session.part(reader, tasks).await;
     Ok(())

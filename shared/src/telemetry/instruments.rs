@@ -43,6 +43,8 @@ pub struct Instruments {
     pub parked_added: Counter<u64>,
     pub roster_changes: Counter<u64>,
     pub game_changes: Counter<u64>,
+    pub sse_clients: UpDownCounter<i64>,
+    pub sse_events: Counter<u64>,
     pub projection_reads: Counter<u64>,
 }
 
@@ -132,6 +134,12 @@ impl Instruments {
             parked_added: counter("gamesched.parked.added", "{item}", "Items parked for an operator."),
             roster_changes: counter("gamesched.roster.changes", "{change}", "Changes of rosters, once confirmed."),
             game_changes: counter("gamesched.game.changes", "{change}", "Changes of games, once confirmed."),
+            sse_clients: meter
+                .i64_up_down_counter("gamesched.sse.clients")
+                .with_unit("{client}")
+                .with_description("Open streams of live updates.")
+                .build(),
+            sse_events: counter("gamesched.sse.events", "{event}", "Events for streams of live updates."),
             projection_reads: counter("gamesched.projection.reads", "{read}", "Reads of the member projection."),
         }
     }
