@@ -218,6 +218,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_connection_is_of_use_until_the_last_byte_of_its_answer() {
+        let idle = Idle { lasts: Duration::from_millis(100), farewell: Duration::from_millis(100) };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let slowly = || async {
+            let parts = futures_util::stream::unfold(0, |part| async move {
+                tokio::time::sleep(Duration::from_millis(if part == 1 { 500 } else { 0 })).await;
+                (part < 2).then_some((Ok::<_, Infallible>(Bytes::from_static(b"part")), part + 1))
+            });
+            Body::from_stream(parts)
+        };
+        let router = Router::new().route("/", axum::routing::get(slowly));
+        let room = Room::new(9, 9, Proxies::default());
+        carry::root(&TaskTracker::new(), serve_in(room, idle, listener, router, CancellationToken::new()));
+        let mut stream = client(address).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        tokio::time::timeout(SOON, stream.read_to_end(&mut answer))
+            .await
+            .expect("it ends when it is of no use")
+            .unwrap();
+        assert!(answer.ends_with(b"part\r\n4\r\npart\r\n0\r\n\r\n"), "{}", String::from_utf8_lossy(&answer));
+    }
+
+    #[tokio::test]
     async fn a_connection_of_no_use_is_closed_whatever_the_client_says_or_does_not() {
         let idle = Idle { lasts: Duration::from_millis(100), farewell: Duration::from_millis(100) };
         let (address, ..) = serving(Room::new(9, 9, Proxies::default()), idle).await;

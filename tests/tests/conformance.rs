@@ -49,10 +49,12 @@ async fn a_whole_session_emits_what_the_registry_declares_and_nothing_else() {
 /// Everything that people and time do with games, once.
 async fn play(world: &World) {
     let host = world.signed_in("dm").await;
+    let mut watching = host.watches().await.expect("there are live updates");
     let game = create(&host, &[("title", "Citadel"), ("expected_duration_minutes", "60")]).await;
     let other = create(&host, &[("title", "Dune")]).await;
     create(&host, &[("title", "Later"), ("post_at", &in_minutes(30))]).await;
     world.settle().await;
+    watching.change(ARRIVAL).await.expect("the host is told");
 
     let ada = world.signed_in("ada").await;
     assert_eq!(ada.joins(&game).await.status, 200);

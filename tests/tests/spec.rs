@@ -6,6 +6,7 @@ mod faults;
 mod housekeeping;
 mod joins;
 mod kills;
+mod live;
 mod refusals;
 mod reminders;
 mod schedule;

@@ -65,8 +65,8 @@ async fn attend<H: Handler>(
     if std::mem::take(failures) > 0 {
         info!("reading {} again", reader.broker.names().template(&reader.queue));
     }
-    state.up();
     reader.begins();
+    state.up();
     session.read(reader, tasks, turns).await?;
     session.part(reader, tasks).await;
     Ok(())
