@@ -217,8 +217,7 @@ async fn live_updates_are_one_span_a_replica_and_event_and_none_a_client() {
          api internal join {gamesched.game.id=G}
            api client BEGIN · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.roster_changed
-             api consumer process game_scheduler:game.roster_changed:api.events.{replica} {gamesched.game.id=G, gamesched.outcome=done, gamesched.sse.recipients=0} ~D(publish)
-             api consumer process game_scheduler:game.roster_changed:api.events.{replica} {gamesched.game.id=G, gamesched.outcome=done, gamesched.sse.recipients=3} ~D(publish)
+             api consumer process game_scheduler:game.roster_changed:api.events.{replica} {gamesched.game.id=G, gamesched.outcome=done, gamesched.sse.recipients=0} ~D(publish) · process game_scheduler:game.roster_changed:api.events.{replica} {gamesched.game.id=G, gamesched.outcome=done, gamesched.sse.recipients=3} ~D(publish)
              bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~D(publish)
                bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
          api client SELECT users
