@@ -117,9 +117,8 @@ impl Running {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended with {status}:\n{}", self.service, self.tail());
             }
-            match http.get(&url).send().await {
-                Ok(answer) => last = answer.text().await.unwrap_or_default(),
-                Err(_) => {}
+            if let Ok(answer) = http.get(&url).send().await {
+                last = answer.text().await.unwrap_or_default();
             }
             if words.iter().any(|word| last.contains(&format!(r#""status":"{word}""#))) {
                 return Ok(());
