@@ -10,6 +10,7 @@ mod fields;
 mod games;
 mod guilds;
 mod health;
+mod live;
 mod mentions;
 mod once;
 pub mod problem;
@@ -31,8 +32,10 @@ use shared::cache::projection::Projection;
 use shared::discord::oauth::OAuth;
 use shared::error::Error;
 use shared::store::Sql;
+use tokio_util::sync::CancellationToken;
 
 use config::Web;
+use live::Live;
 use problem::Problem;
 use seal::Keys;
 use windows::Windows;
@@ -44,19 +47,21 @@ pub struct Api {
     cache: Cache,
     projection: Projection,
     windows: Windows,
+    live: Live,
     oauth: OAuth,
     keys: Keys,
     web: Arc<Web>,
 }
 
 impl Api {
-    /// Puts it together.
+    /// Puts it together; what stays open ends at `stop`.
     ///
     /// # Errors
     /// When `TOKEN_KEY` holds no key.
-    pub fn new(app: App, cache: Cache, oauth: OAuth, web: Web) -> anyhow::Result<Self> {
+    pub fn new(app: App, cache: Cache, oauth: OAuth, web: Web, stop: CancellationToken) -> anyhow::Result<Self> {
         let (projection, windows) = (cache.projection(), Windows::new(cache.clone()));
-        Ok(Self { app, cache, projection, windows, oauth, keys: web.keys()?, web: Arc::new(web) })
+        let live = Live::new(stop);
+        Ok(Self { app, cache, projection, windows, live, oauth, keys: web.keys()?, web: Arc::new(web) })
     }
 
     /// A connection for single statements.

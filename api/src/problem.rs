@@ -206,7 +206,7 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::KeyInProgress => StatusCode::CONFLICT,
         Refusal::SignInFailed => StatusCode::BAD_REQUEST,
         Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Refusal::SlowDown { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::SlowDown { .. } | Refusal::TooManyStreams { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::TryLater { .. } => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

@@ -16,7 +16,7 @@ use crate::extract::BODY;
 use crate::fields::FORM;
 use crate::problem::Problem;
 use crate::trace::{Front, trace};
-use crate::{Api, auth, docs, games, guilds, health, templates};
+use crate::{Api, auth, docs, games, guilds, health, live, templates};
 
 #[derive(OpenApi)]
 #[openapi(info(title = "Game scheduler", description = "Game sessions of Discord servers."))]
@@ -70,6 +70,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(templates::one))
         .routes(routes!(games::join))
         .routes(routes!(games::leave))
+        .routes(routes!(live::updates))
         .routes(routes!(health::version))
         .layer(DefaultBodyLimit::max(BODY));
     OpenApiRouter::with_openapi(Contract::openapi()).nest("/api/v1", forms.merge(others))

@@ -1,8 +1,10 @@
 //! What the process does: serve until it is stopped, or prepare what it needs and end.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
+use shared::amqp::consumer::{self, LinkState, Queue};
 use shared::amqp::{Broker, relay};
 use shared::app::App;
 use shared::cache::Cache;
@@ -12,15 +14,19 @@ use shared::discord::oauth::OAuth;
 use shared::service::{self, Process, watch};
 use shared::store::Db;
 use shared::worker;
+use uuid::Uuid;
 
 use crate::Api;
 use crate::config::{Command, Settings};
+use crate::live::{self, Fan};
 use crate::router::router;
 use crate::serve::serve;
 use crate::trace::Proxies;
 
 /// Connections to the database of one process.
 const CONNECTIONS: u32 = 16;
+/// Events for live updates at once; each waits a moment for others of its game.
+const PREFETCH: u16 = 256;
 
 /// Runs until the process stops, or until what was asked for is done.
 ///
@@ -54,9 +60,10 @@ async fn stay(settings: Settings, process: Process, db: Db, broker: Broker) -> a
     if !web.cookie_secure {
         tracing::warn!("COOKIE_SECURE is off: sessions travel in the clear, which is for development only");
     }
-    let api = Api::new(app.clone(), cache.clone(), oauth, web)?;
+    let api = Api::new(app.clone(), cache.clone(), oauth, web, process.stop.clone())?;
     process.health.serve(common.health_addr).await?;
-    worker::serve(&app, broker, &process);
+    worker::serve(&app, broker.clone(), &process);
+    live_updates(&api, broker, &process);
     process.tasks.run("redis", {
         let (health, stop) = (process.health.clone(), process.stop.clone());
         move || {
@@ -70,6 +77,18 @@ async fn stay(settings: Settings, process: Process, db: Db, broker: Broker) -> a
     process.health.started();
     serve(listener, router(api), proxies, process.stop).await;
     Ok(())
+}
+
+/// Every replica hears every event, by a queue of its own, and looks after its own streams.
+fn live_updates(api: &Api, broker: Broker, process: &Process) {
+    let link = LinkState::telling(process.health.check("live updates", false));
+    let (fan, stop) = (Arc::new(Fan::new(api.clone())), process.stop.clone());
+    let queue = Queue::Events(Uuid::now_v7().to_string());
+    process.tasks.run("live updates", move || {
+        consumer::run(broker.clone(), queue.clone(), PREFETCH, Arc::clone(&fan), link.clone(), stop.clone())
+    });
+    let (api, stop) = (api.clone(), process.stop.clone());
+    process.tasks.run("live", move || live::watch(api.clone(), stop.clone()));
 }
 
 async fn ping(cache: &Cache) -> anyhow::Result<()> {

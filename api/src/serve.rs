@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use axum::body::{Bytes, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::response::Response;
 use axum::{BoxError, Router};
 use http::Request;
+use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -108,7 +109,7 @@ async fn talk(
     }
 }
 
-/// The router for one client: its requests know where they came from, and are counted while they run.
+/// The router for one client: its requests know where they came from, and are counted until they are answered whole.
 fn counted<B>(
     router: Router,
     peer: SocketAddr,
@@ -121,9 +122,14 @@ where
         request.extensions_mut().insert(ConnectInfo(peer));
         let (router, counted) = (router.clone(), Counted::new(under_way.clone()));
         async move {
-            let response = router.oneshot(request).await;
-            drop(counted);
-            response
+            let response = router.oneshot(request).await?;
+            // The answer is under way until its last byte: a stream may take for ever, and is of use all the time.
+            Ok(response.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    let _under_way = &counted;
+                    frame
+                }))
+            }))
         }
     })
 }
@@ -210,6 +216,31 @@ mod tests {
         let (mut first, mut second) = (client(address).await, client(address).await);
         assert_ne!(ask(&mut first).await, 0);
         assert_eq!(ask(&mut second).await, 0, "closed without a word");
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_of_use_until_the_last_byte_of_its_answer() {
+        let idle = Idle { lasts: Duration::from_millis(100), farewell: Duration::from_millis(100) };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let slowly = || async {
+            let parts = futures_util::stream::unfold(0, |part| async move {
+                tokio::time::sleep(Duration::from_millis(if part == 1 { 500 } else { 0 })).await;
+                (part < 2).then_some((Ok::<_, Infallible>(Bytes::from_static(b"part")), part + 1))
+            });
+            Body::from_stream(parts)
+        };
+        let router = Router::new().route("/", axum::routing::get(slowly));
+        let room = Room::new(9, 9, Proxies::default());
+        carry::root(&TaskTracker::new(), serve_in(room, idle, listener, router, CancellationToken::new()));
+        let mut stream = client(address).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        tokio::time::timeout(SOON, stream.read_to_end(&mut answer))
+            .await
+            .expect("it ends when it is of no use")
+            .unwrap();
+        assert!(answer.ends_with(b"part\r\n4\r\npart\r\n0\r\n\r\n"), "{}", String::from_utf8_lossy(&answer));
     }
 
     #[tokio::test]

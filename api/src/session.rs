@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use chrono::{DateTime, TimeDelta, Utc};
+use http::StatusCode;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use shared::cache::Copied;
@@ -121,6 +122,15 @@ async fn find(api: &Api, token: &Hash) -> Result<Kept, Problem> {
     Ok(kept)
 }
 
+/// Whether a session goes on; `None` when that cannot be found out.
+pub(crate) async fn goes_on(api: &Api, token: &Hash) -> Option<bool> {
+    match find(api, token).await {
+        Ok(_) => Some(true),
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => Some(false),
+        Err(_) => None,
+    }
+}
+
 /// Extends a session that was last written longer ago than `unless`.
 async fn slide(api: &Api, token: &Hash, kept: Kept, unless: TimeDelta) -> Result<Kept, Problem> {
     let now = api.app.clock.now();
@@ -148,6 +158,7 @@ pub(crate) async fn opened(api: &Api, token: &Hash, session: Session, ended: &[V
     let _ = api.cache.keep_session(&hex(token), &Kept::from(session)).await;
     for hash in ended {
         let _ = api.cache.forget_session(&hex(hash)).await;
+        api.live.end(hash);
     }
 }
 
@@ -155,6 +166,7 @@ pub(crate) async fn opened(api: &Api, token: &Hash, session: Session, ended: &[V
 pub(crate) async fn end(api: &Api, token: &Hash) -> Result<Option<Vec<u8>>, Problem> {
     let sealed = sessions::end(&mut api.sql().await?, token).await?;
     let _ = api.cache.forget_session(&hex(token)).await;
+    api.live.end(token);
     Ok(sealed)
 }
 

@@ -82,6 +82,12 @@ pub enum Refusal {
         /// Until the next try, in seconds.
         seconds: u64,
     },
+    /// Too many live views of one session (LS-11).
+    #[error("This is open too often: at most {limit} times at once. Close one of them and try again.")]
+    TooManyStreams {
+        /// At once.
+        limit: usize,
+    },
     /// A backing service that this needs is away (GE-22).
     #[error("This is not available right now. Try again in {seconds} s.")]
     TryLater {
@@ -121,6 +127,7 @@ impl Refusal {
             Self::CrossSite => "cross_site",
             Self::TooLarge { .. } => "too_large",
             Self::SlowDown { .. } => "slow_down",
+            Self::TooManyStreams { .. } => "too_many_streams",
             Self::TryLater { .. } => "try_later",
             Self::KeyReused => "idempotency_key_reused",
             Self::KeyInProgress => "idempotency_in_progress",

@@ -61,12 +61,14 @@ pub(crate) async fn play(world: &World) {
     world.discord.gateways(GatewayFault::Reconnect).await.expect("the gateway asks to come again");
     park(world).await;
     let host = world.signed_in("dm").await;
+    let mut watching = host.watches().await.expect("there are live updates");
     let starters = format!("[\"<@{}>\"]", ids::ADA);
     let citadel = [("title", "Citadel"), ("expected_duration_minutes", "60"), ("initial_participants", &starters)];
     let game = create(&host, &citadel).await;
     let other = create(&host, &[("title", "Dune")]).await;
     create(&host, &[("title", "Later"), ("post_at", &in_minutes(30))]).await;
     world.settle().await;
+    watching.change(ARRIVAL).await.expect("the host is told");
 
     let ada = world.signed_in("ada").await;
     assert_eq!(ada.joins(&game).await.status, 200);

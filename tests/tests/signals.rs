@@ -48,8 +48,11 @@ async fn t_12_a_request_right_before_the_end_is_told_in_all_three_signals_a_hund
 #[tokio::test(flavor = "multi_thread")]
 async fn t_13_an_idle_minute_exports_neither_spans_nor_records() {
     let world = World::new().await;
-    game(&world.signed_in("dm").await).await;
+    let host = world.signed_in("dm").await;
+    let mut watching = host.watches().await.expect("there are live updates");
+    let game = game(&host).await;
     world.settle().await;
+    assert_eq!(watching.change(ARRIVAL).await.expect("the host is told"), game);
     // What the last step made is on its way for as long as the slowest batch waits.
     tokio::time::sleep(Duration::from_secs(2)).await;
     world.sink.clear();

@@ -10,6 +10,7 @@ mod housekeeping;
 mod interactions;
 mod joins;
 mod kills;
+mod live;
 mod measures;
 mod promotions;
 mod parked;

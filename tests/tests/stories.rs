@@ -36,7 +36,7 @@ impl Told<'_> {
         Story::new(&received)
             .only(chosen)
             .show(&["gamesched.game.id", "gamesched.guild.id", "gamesched.interaction.outcome", "gamesched.outcome"])
-            .show(&["gamesched.delivery.outcome"])
+            .show(&["gamesched.delivery.outcome", "gamesched.sse.recipients"])
             .below("gamesched.job.lateness", 5.0)
             .name(&self.game, "G")
             .name(ids::TAVERN, "D")
@@ -62,6 +62,8 @@ const CREATE: &str = "POST /api/v1/games";
 const CREATED: &str = "process game_scheduler:game.created:bot.announcements";
 const CHANGED: &str = "process game_scheduler:game.roster_changed:bot.announcements";
 const LEAVE: &str = "POST /api/v1/games/{id}/leave";
+const CREATED_LIVE: &str = "process game_scheduler:game.created:api.events.{replica}";
+const CHANGED_LIVE: &str = "process game_scheduler:game.roster_changed:api.events.{replica}";
 const LETTER: &str = "process game_scheduler:delivery.due:bot.deliveries";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,12 +72,13 @@ async fn create_a_game_is_one_tree_from_the_request_to_the_post_in_discord() {
     let game = created(&world.signed_in("dm").await).await;
     world.settle().await;
     let told = Told { world: &world, game };
-    assert_snapshot!(told.story(&[CREATE], &[(CREATE, 1), (CREATED, 1)]).await, @"
+    assert_snapshot!(told.story(&[CREATE], &[(CREATE, 1), (CREATED, 1), (CREATED_LIVE, 1)]).await, @"
     A  api server POST /api/v1/games 201 {gamesched.game.id=G, gamesched.guild.id=D}
          api client GET · EVALSHA · SELECT templates · SELECT guilds · EVALSHA
          api internal create {gamesched.game.id=G}
            api client BEGIN · SELECT templates · INSERT games · INSERT scheduled_notifications · INSERT scheduled_transitions · SELECT channels · INSERT announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.created
+             api consumer process game_scheduler:game.created:api.events.{replica} {gamesched.game.id=G, gamesched.outcome=done, gamesched.sse.recipients=0} ~A(publish)
              bot consumer process game_scheduler:game.created:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~A(publish)
                bot client UPDATE announcements · SELECT games participants · EVALSHA · POST /channels/{channel_id}/messages 200 · UPDATE announcements
          api client SELECT games participants · EVALSHA
@@ -94,12 +97,13 @@ async fn join_by_web_edits_the_post_at_once_and_writes_a_minute_later_in_a_trace
     world.settle().await;
     let told = Told { world: &world, game };
     let roots = ["POST /api/v1/games/{id}/join", "job notice.joined"];
-    assert_snapshot!(told.story(&roots, &[(roots[0], 1), (roots[1], 1), (CHANGED, 1), (LETTER, 1)]).await, @"
+    assert_snapshot!(told.story(&roots, &[(roots[0], 1), (roots[1], 1), (CHANGED, 1), (CHANGED_LIVE, 1), (LETTER, 1)]).await, @"
     A  api server POST /api/v1/games/{id}/join 200 {gamesched.game.id=G, gamesched.guild.id=D}
          api client GET · EVALSHA · SELECT games guilds · EVALSHA
          api internal join {gamesched.game.id=G}
            api client BEGIN · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.roster_changed
+             api consumer process game_scheduler:game.roster_changed:api.events.{replica} {gamesched.game.id=G, gamesched.outcome=done, gamesched.sse.recipients=0} ~A(publish)
              bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~A(publish)
                bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
          api client SELECT users
@@ -121,12 +125,13 @@ async fn join_by_button_is_acknowledged_before_the_first_statement_and_answered_
     world.settle().await;
     let told = Told { world: &world, game };
     let root = "interaction component join";
-    assert_snapshot!(told.story(&[root], &[(root, 1), (CHANGED, 1)]).await, @"
+    assert_snapshot!(told.story(&[root], &[(root, 1), (CHANGED, 1), (CHANGED_LIVE, 1)]).await, @"
     A  bot server interaction component join {gamesched.game.id=G, gamesched.guild.id=D, gamesched.interaction.outcome=answered}
          bot client POST /interactions/{interaction_id}/{interaction_token}/callback 204 · SELECT games guilds
          bot internal join {gamesched.game.id=G}
            bot client BEGIN · INSERT users · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            bot producer publish game_scheduler:game.roster_changed
+             api consumer process game_scheduler:game.roster_changed:api.events.{replica} {gamesched.game.id=G, gamesched.outcome=done, gamesched.sse.recipients=0} ~A(publish)
              bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~A(publish)
                bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
          bot client PATCH /webhooks/{application_id}/{interaction_token}/messages/@original 200
@@ -179,7 +184,7 @@ async fn a_reminder_is_a_trace_of_its_own_one_click_from_the_request_that_schedu
     world.settle().await;
     let told = Told { world: &world, game };
     let roots = [CREATE, "job notice.reminder"];
-    let story = told.story(&roots, &[(CREATE, 1), (CREATED, 1), (roots[1], 1), (LETTER, 1)]).await;
+    let story = told.story(&roots, &[(CREATE, 1), (CREATED, 1), (CREATED_LIVE, 1), (roots[1], 1), (LETTER, 1)]).await;
     assert_snapshot!(story.split_once("\nB").expect("two traces").1, @"
       notification-daemon internal job notice.reminder {gamesched.game.id=G, gamesched.outcome=done, gamesched.job.lateness<5} ~A(create)
          notification-daemon internal expand {gamesched.game.id=G}
@@ -202,12 +207,14 @@ async fn a_start_is_a_trace_of_its_own_that_links_to_the_request_that_scheduled_
     let told = Told { world: &world, game };
     let roots = [CREATE, "job transition.in_progress"];
     let edited = "process game_scheduler:game.started:bot.announcements";
-    let story = told.story(&roots, &[(CREATE, 1), (CREATED, 1), (roots[1], 1), (edited, 1)]).await;
+    let live = "process game_scheduler:game.started:api.events.{replica}";
+    let story = told.story(&roots, &[(CREATE, 1), (CREATED, 1), (roots[1], 1), (edited, 1), (live, 1)]).await;
     assert_snapshot!(story.split_once("\nB").expect("two traces").1, @"
       status-daemon internal job transition.in_progress {gamesched.game.id=G, gamesched.outcome=done, gamesched.job.lateness<5} ~A(create)
          status-daemon internal start {gamesched.game.id=G}
            status-daemon client SELECT games · UPDATE games · UPDATE scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · UPDATE scheduled_transitions · COMMIT
            status-daemon producer publish game_scheduler:game.started
+             api consumer process game_scheduler:game.started:api.events.{replica} {gamesched.game.id=G, gamesched.outcome=done, gamesched.sse.recipients=0} ~B(publish)
              bot consumer process game_scheduler:game.started:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~B(publish)
                bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
     ");
@@ -228,7 +235,7 @@ async fn a_leave_that_promotes_is_one_transaction_one_change_and_one_letter_each
     assert_eq!(people[0].leaves(&game).await.status, 204);
     world.settle().await;
     let told = Told { world: &world, game };
-    assert_snapshot!(told.story(&[LEAVE], &[(LEAVE, 1), (CHANGED, 5), (LETTER, 6)]).await, @"
+    assert_snapshot!(told.story(&[LEAVE], &[(LEAVE, 1), (CHANGED, 5), (CHANGED_LIVE, 5), (LETTER, 6)]).await, @"
     A  api server POST /api/v1/games/{id}/leave 204 {gamesched.game.id=G, gamesched.guild.id=D}
          api client GET · EVALSHA · SELECT games guilds · EVALSHA
          api internal leave {gamesched.game.id=G}
@@ -240,6 +247,7 @@ async fn a_leave_that_promotes_is_one_transaction_one_change_and_one_letter_each
              bot consumer process game_scheduler:delivery.due:bot.deliveries {gamesched.game.id=G, gamesched.outcome=done, gamesched.delivery.outcome=sent} ~A(publish)
                bot client UPDATE deliveries · EVALSHA · POST /users/@me/channels 200 · POST /channels/{channel_id}/messages 200 · UPDATE deliveries
            api producer publish game_scheduler:game.roster_changed
+             api consumer process game_scheduler:game.roster_changed:api.events.{replica} {gamesched.game.id=G, gamesched.outcome=done, gamesched.sse.recipients=0} ~A(publish)
              bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~A(publish)
                bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
     ");
@@ -261,4 +269,45 @@ async fn a_login_is_two_traces_since_the_browser_carries_nothing_between_them() 
          api client EVALSHA
     ");
     assert_eq!(world.discord.violations().await, Vec::<String>::new(), "no trace context goes to Discord");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_updates_are_one_span_a_replica_and_event_and_none_a_client() {
+    let world = World::new().await;
+    let other = world.another_api().await.expect("another api starts");
+    let host = world.signed_in("dm").await;
+    let game = created(&host).await;
+    world.settle().await;
+    let (ada, bob) = (world.signed_in("ada").await, world.signed_in("bob").await);
+    world.sink.clear();
+    let mut watching = Vec::new();
+    for person in [&host, &ada, &bob] {
+        watching.push(person.watches().await.expect("there are live updates"));
+    }
+    assert_eq!(ada.joins(&game).await.status, 200);
+    for stream in &mut watching {
+        assert_eq!(stream.change(ARRIVAL).await.expect("everybody is told"), game);
+    }
+    world.settle().await;
+    let told = Told { world: &world, game };
+    let (connect, join) = ("GET /api/v1/sse/game-updates", "POST /api/v1/games/{id}/join");
+    let story = told.story(&[connect, join], &[(connect, 3), (join, 1), (CHANGED, 1), (CHANGED_LIVE, 2)]).await;
+    assert!(other.running.lines().contains("listening"), "the other one is there, too");
+    assert_snapshot!(story, @"
+    A  api server GET /api/v1/sse/game-updates 200
+         api client GET · EVALSHA
+    B  api server GET /api/v1/sse/game-updates 200
+         api client GET · EVALSHA
+    C  api server GET /api/v1/sse/game-updates 200
+         api client GET · EVALSHA
+    D  api server POST /api/v1/games/{id}/join 200 {gamesched.game.id=G, gamesched.guild.id=D}
+         api client GET · EVALSHA · SELECT games guilds · EVALSHA
+         api internal join {gamesched.game.id=G}
+           api client BEGIN · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
+           api producer publish game_scheduler:game.roster_changed
+             api consumer process game_scheduler:game.roster_changed:api.events.{replica} {gamesched.game.id=G, gamesched.outcome=done, gamesched.sse.recipients=0} ~D(publish) · process game_scheduler:game.roster_changed:api.events.{replica} {gamesched.game.id=G, gamesched.outcome=done, gamesched.sse.recipients=3} ~D(publish)
+             bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~D(publish)
+               bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
+         api client SELECT users
+    ");
 }

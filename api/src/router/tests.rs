@@ -10,6 +10,7 @@ use shared::clock::Clock;
 use shared::daemon::Notifier;
 use shared::discord::oauth::OAuth;
 use shared::store::Db;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::*;
@@ -36,7 +37,7 @@ async fn ask(request: http::request::Builder, body: &str) -> Answer {
     let cache = Cache::open(&format!("redis://{NOBODY}"), "").unwrap();
     let oauth = OAuth::new(&format!("http://{NOBODY}"), "42", "hush".to_owned().into()).unwrap();
     let app = App { db, clock: Clock::system(), hint: Hint::default(), notifier: Notifier::default() };
-    let router = router(Api::new(app, cache, oauth, web()).unwrap());
+    let router = router(Api::new(app, cache, oauth, web(), CancellationToken::new()).unwrap());
     let response = router.oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
     let (parts, body) = response.into_parts();
     let text = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
@@ -70,7 +71,8 @@ async fn a_wrong_method_is_a_problem_that_says_what_is_allowed() {
 #[tokio::test]
 async fn whoever_has_no_session_is_signed_out_everywhere_and_loses_the_cookie() {
     let id = "/0199c0de-0000-7000-8000-000000000000";
-    for path in ["/auth/user", "/guilds", "/games", &format!("/games{id}"), &format!("/guilds{id}/roles")] {
+    let (game, roles) = (format!("/games{id}"), format!("/guilds{id}/roles"));
+    for path in ["/auth/user", "/guilds", "/games", &game, &roles, "/sse/game-updates"] {
         let answer = get(&format!("/api/v1{path}")).await;
         assert_eq!(
             (answer.status, answer.json()["code"].as_str()),
@@ -191,6 +193,7 @@ async fn rx_12_the_contract_names_every_route() {
         "get /api/v1/guilds/{id}/config",
         "get /api/v1/guilds/{id}/roles",
         "get /api/v1/guilds/{id}/templates",
+        "get /api/v1/sse/game-updates",
         "get /api/v1/templates/{id}",
         "get /api/v1/version",
         "get /health",

@@ -47,6 +47,9 @@ pub enum Outcome {
 pub trait Handler: Send + Sync + 'static {
     /// Handles one message, inside its CONSUMER span.
     fn handle(&self, event: Event) -> impl Future<Output = Outcome> + Send;
+
+    /// Messages flow, for the first time or again: a queue that does not outlive its connection may have missed some.
+    fn begins(&self) {}
 }
 
 /// What is done with a delivery inside its span, whatever is in it.
@@ -55,6 +58,9 @@ pub(super) trait Work: Send + Sync + 'static {
     const BOUND: Duration;
 
     fn work(&self, delivery: &Delivery, incoming: &Incoming) -> impl Future<Output = Outcome> + Send;
+
+    /// As of a `Handler`.
+    fn begins(&self) {}
 }
 
 /// Reads a queue until `stop`, up to `prefetch` messages at once.
@@ -101,6 +107,10 @@ impl<H: Handler> Work for Events<H> {
             }
         }
     }
+
+    fn begins(&self) {
+        self.handler.begins();
+    }
 }
 
 /// What all messages of a queue share.
@@ -114,6 +124,11 @@ pub(super) struct Reader<W> {
 }
 
 impl<W: Work> Reader<W> {
+    /// Says that messages flow.
+    pub(super) fn begins(&self) {
+        self.work.begins();
+    }
+
     /// One message from its span's start to its answer to the broker.
     pub(super) async fn work(self: Arc<Self>, delivery: Delivery) {
         let since = Instant::now();

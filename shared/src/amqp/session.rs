@@ -63,6 +63,7 @@ async fn attend<W: Work>(
     if std::mem::take(failures) > 0 {
         info!("reading {} again", reader.broker.names().template(&reader.queue));
     }
+    reader.begins();
     state.up();
     session.read(reader, tasks, turns).await?;
     session.part(reader, tasks).await;

@@ -54,6 +54,8 @@ pub struct Instruments {
     pub parked_added: Counter<u64>,
     pub roster_changes: Counter<u64>,
     pub game_changes: Counter<u64>,
+    pub sse_clients: UpDownCounter<i64>,
+    pub sse_events: Counter<u64>,
     pub projection_reads: Counter<u64>,
     pub discord: Discord,
 }
@@ -110,6 +112,7 @@ pub fn with_error(mut attributes: Vec<KeyValue>, error: Option<&'static str>) ->
 }
 
 impl Instruments {
+    #[expect(clippy::too_many_lines, reason = "a list: each instrument once")]
     fn new(meter: &Meter) -> Self {
         let histogram = |name: &'static str, boundaries: &[f64], description: &'static str| {
             meter
@@ -122,12 +125,16 @@ impl Instruments {
         let counter = |name: &'static str, unit: &'static str, description: &'static str| {
             meter.u64_counter(name).with_unit(unit).with_description(description).build()
         };
-        let level = |name: &'static str, description: &'static str| {
-            meter.i64_up_down_counter(name).with_unit("{request}").with_description(description).build()
+        let updown = |name: &'static str, unit: &'static str, description: &'static str| {
+            meter.i64_up_down_counter(name).with_unit(unit).with_description(description).build()
         };
         Self {
             http_server_duration: histogram("http.server.request.duration", &H, "Duration of HTTP server requests."),
-            http_server_active: level("http.server.active_requests", "Number of active HTTP server requests."),
+            http_server_active: updown(
+                "http.server.active_requests",
+                "{request}",
+                "Number of active HTTP server requests.",
+            ),
             http_client_duration: histogram("http.client.request.duration", &H, "Duration of HTTP client requests."),
             db_duration: histogram("db.client.operation.duration", &D, "Duration of database client operations."),
             db_wait: histogram("db.client.connection.wait_time", &D, "Time to obtain a connection from the pool."),
@@ -149,6 +156,8 @@ impl Instruments {
             parked_added: counter("gamesched.parked.added", "{item}", "Items parked for an operator."),
             roster_changes: counter("gamesched.roster.changes", "{change}", "Changes of rosters, once confirmed."),
             game_changes: counter("gamesched.game.changes", "{change}", "Changes of games, once confirmed."),
+            sse_clients: updown("gamesched.sse.clients", "{client}", "Open streams of live updates."),
+            sse_events: counter("gamesched.sse.events", "{event}", "Events for streams of live updates."),
             projection_reads: counter("gamesched.projection.reads", "{read}", "Reads of the member projection."),
             discord: Discord::new(meter),
         }

@@ -5,6 +5,7 @@ mod exporters;
 pub mod http;
 pub mod instruments;
 pub mod job;
+pub mod live;
 mod log;
 pub mod operator;
 pub mod span;

@@ -6,6 +6,7 @@ mod person;
 mod replica;
 mod service;
 mod settings;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ pub use binaries::binary;
 pub use person::{Answer, Person, in_minutes};
 pub use replica::Replica;
 pub use service::{Running, Service, command};
+pub use watching::Watching;
 
 use crate::discord::{Discord, Setup, Simulator, ids};
 use crate::otlp::Sink;
@@ -134,6 +136,10 @@ impl World {
         for service in Service::ALL {
             self.ready(service).await?;
         }
+        // A stream that is opened before the api hears the broker is told to reload once more.
+        let mut running = self.running.lock().await;
+        running.get_mut(&Service::Api).context("it was not started")?.complete(READY).await?;
+        drop(running);
         self.discord.wait_shards(1, READY).await
     }
 

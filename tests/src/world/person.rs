@@ -83,6 +83,18 @@ impl Person {
         Ok(())
     }
 
+    /// The same person with the same session at another replica.
+    pub(super) fn at(&self, api: String) -> Self {
+        Self { api, ..self.clone() }
+    }
+
+    /// Somebody who reads no more than so many bytes of an answer until they ask for them; for this person's requests.
+    #[must_use]
+    pub fn reading_slowly(&self, bytes: u32) -> Self {
+        let slow = Client::builder().http2_prior_knowledge().http2_initial_stream_window_size(bytes).build();
+        Self { http: slow.expect("the client can be built"), ..self.clone() }
+    }
+
     /// A request with this person's cookies.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();

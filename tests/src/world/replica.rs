@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
 
-use super::service::Running;
-use super::{READY, Service, World};
+use super::{Person, READY, Running, Service, World};
 use crate::servers::ports;
 
 /// One more process of a service. Dropping it kills it.
@@ -29,6 +28,12 @@ impl Replica {
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").trim().parse()?;
         Ok(kilobytes * 1024)
     }
+
+    /// The same person with the same session, here.
+    #[must_use]
+    pub fn serves(&self, person: &Person) -> Person {
+        person.at(format!("http://{}", self.address))
+    }
 }
 
 impl World {
@@ -47,5 +52,15 @@ impl World {
         let mut running = Running::start(service, &all, health, log)?;
         running.ready(READY).await?;
         Ok(Replica { address, running })
+    }
+
+    /// Starts another api and waits until it hears the broker.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn another_api(&self) -> Result<Replica> {
+        let mut replica = self.replica(Service::Api, "another-api", &[]).await?;
+        replica.running.complete(READY).await?;
+        Ok(replica)
     }
 }

@@ -97,6 +97,18 @@ impl Running {
     /// # Errors
     /// When it ended, or is not ready in time; the message shows its last lines.
     pub async fn ready(&mut self, within: Duration) -> Result<()> {
+        self.says(&["ready", "degraded"], within).await
+    }
+
+    /// Waits until it says that nothing is missing.
+    ///
+    /// # Errors
+    /// As `ready`.
+    pub async fn complete(&mut self, within: Duration) -> Result<()> {
+        self.says(&["ready"], within).await
+    }
+
+    async fn says(&mut self, words: &[&str], within: Duration) -> Result<()> {
         let until = Instant::now() + within;
         let http = reqwest::Client::new();
         let url = format!("{}/ready", self.health_url());
@@ -105,10 +117,11 @@ impl Running {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended with {status}:\n{}", self.service, self.tail());
             }
-            match http.get(&url).send().await {
-                Ok(answer) if answer.status().is_success() => return Ok(()),
-                Ok(answer) => last = answer.text().await.unwrap_or_default(),
-                Err(_) => {}
+            if let Ok(answer) = http.get(&url).send().await {
+                last = answer.text().await.unwrap_or_default();
+            }
+            if words.iter().any(|word| last.contains(&format!(r#""status":"{word}""#))) {
+                return Ok(());
             }
             sleep(Duration::from_millis(20)).await;
         }
