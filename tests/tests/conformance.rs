@@ -13,8 +13,7 @@ use tests::world::{Person, World, in_minutes};
 const ARRIVAL: Duration = Duration::from_secs(30);
 
 /// What a session in which nothing breaks does not show.
-const UNSEEN: [(&str, &str); 5] = [
-    ("gamesched.sweep", "only after Redis or Postgres were away"),
+const UNSEEN: [(&str, &str); 4] = [
     ("gamesched.discord.ratelimit.wait", "only when Discord's limits are near"),
     ("gamesched.outbox.unroutable", "only when a queue is missing"),
     ("gamesched.fence.lost", "only when a process stalled for longer than its lease"),
