@@ -108,8 +108,8 @@ async fn li_34_a_hidden_game_is_listed_for_its_host_and_managers_only() {
 
     world.discord.set_roles(ids::TAVERN, ids::BOB, &[ids::GAME_MASTER]).await.expect("they manage the server now");
     assert_eq!(listed(&lists(&bob, &[]).await), ["Secret"], "with the bits of the interaction (GU-17)");
-    let there = bob.commands_directly("/my-games").await.expect("the bot answers");
-    assert_eq!(names(&there)[1], ["Secret"], "with those of the projection: {}", there.answer.as_text());
+    let played = async || names(&bob.commands_directly("/my-games").await.expect("the bot answers"))[1] == ["Secret"];
+    until(&world, "listed with the rights of the projection", played).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,22 +155,34 @@ async fn di_06_my_games_are_two_lists_over_all_servers_that_one_is_in() {
     world.settle().await;
     world.discord.change(Change::AddGuild { guild: cellar() }).await.expect("there is another server");
     let known = "select count(*)::text from channels c join guilds g on g.id = c.guild_id where g.name = 'Cellar'";
-    await_answer(&world, known, "1").await;
+    until(&world, "a row of its channel", async || world.ask(known).await == "1").await;
     let moved = "update games set (guild_id, channel_id) = (select c.guild_id, c.id from channels c
                    join guilds g on g.id = c.guild_id where g.name = 'Cellar') where title = 'Rift' returning title";
     world.ask(moved).await;
 
-    let mine = world.person("dm").commands_directly("/my-games").await.expect("the bot answers");
-    assert_eq!(names(&mine), [vec!["Rift".to_owned(), "Citadel".into()], vec!["Citadel".into()]], "hosted and played");
+    let dm = world.person("dm");
+    let mine = async || dm.commands_directly("/my-games").await.expect("the bot answers");
+    until(&world, "both servers", async || names(&mine().await)[0] == ["Rift", "Citadel"]).await;
+    let mine = mine().await;
+    assert_eq!(names(&mine)[1], ["Citadel"], "hosted and played");
     let text = mine.answer.as_text();
     assert!(text.contains("**Rift** · Cellar") && text.contains("**Citadel** · Tavern"), "{text}");
     let hers = world.person("ada").commands(ids::GENERAL, "/my-games", &[]).await.expect("the bot answers");
     assert_eq!(names(&hers), [vec![], vec!["Citadel".to_owned()]], "a seat in a server that one left shows nothing");
+}
 
-    world.pass_until("IN_PROGRESS").await;
+#[tokio::test(flavor = "multi_thread")]
+async fn di_05_and_di_06_a_game_that_runs_is_no_longer_upcoming_but_still_ones_own() {
+    let world = World::new().await;
+    let game = planned(&world.signed_in("dm").await, "Citadel", 60, &[]).await;
+    let ada = world.signed_in("ada").await;
+    assert_eq!(ada.joins(&game).await.status, 200);
     world.settle().await;
-    let running = world.person("ada").commands_directly("/my-games").await.expect("the bot answers").answer.as_text();
-    assert!(running.contains("1 of 3") || running.contains("2 of 3 seats taken · running"), "{running}");
+    world.pass_until("IN_PROGRESS").await;
+    until(&world, "it runs", async || world.ask("select status from games").await == "IN_PROGRESS").await;
+    let mine = ada.commands_directly("/my-games").await.expect("the bot answers").answer.as_text();
+    assert!(mine.contains("1 of 3 seats taken · running"), "{mine}");
+    assert_eq!(listed(&lists(&ada, &[]).await), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,10 +192,7 @@ async fn ls_07_a_stale_projection_is_an_honest_refusal_and_never_a_shorter_list(
     planned(&host, "Citadel", 120, &[]).await;
     world.settle().await;
     world.discord.change(Change::GuildOutage { guild: ids::TAVERN, away: true }).await.expect("Discord has an outage");
-    let stale = || async { host.gets("/api/v1/games").await.status == 503 };
-    while !stale().await {
-        tokio::task::yield_now().await;
-    }
+    until(&world, "the web knows", async || host.gets("/api/v1/games").await.status == 503).await;
     let mine = world.person("dm").commands_directly("/my-games").await.expect("the bot answers");
     assert_eq!(mine.answer.as_text(), "This is not available right now. Try again in 5 s.");
     assert_eq!(listed(&lists(&world.person("dm"), &[]).await), ["Citadel"], "needs nothing of it (GU-17)");
@@ -213,35 +222,29 @@ async fn di_16_what_this_version_does_not_know_is_answered_with_a_sentence() {
 async fn di_04_a_restart_compares_the_commands_and_writes_nothing() {
     let world = World::new().await;
     world.discord.wait_command("my-games", ARRIVAL).await.expect("the bot tells them");
-    let of = |method: &'static str| {
-        let discord = world.discord.clone();
-        async move {
-            let all = discord.requests().await;
-            all.iter().filter(|it| it.method == method && it.path.ends_with("/commands")).count()
-        }
+    let of = async |method: &str| {
+        let all = world.discord.requests().await;
+        all.iter().filter(|it| it.method == method && it.path.ends_with("/commands")).count()
     };
     assert_eq!((of("GET").await, of("PUT").await), (1, 1));
     assert!(world.stop(Service::Bot).await);
     let (told, before) = (world.sink.spans().len(), of("GET").await);
     world.start(Service::Bot).await.expect("it starts again");
-    let compared = |requests: usize| requests > before;
-    while !compared(of("GET").await) {
-        tokio::task::yield_now().await;
-    }
+    until(&world, "compared again", async || of("GET").await > before).await;
     lists(&world.person("ada"), &[]).await;
     assert_eq!(of("PUT").await, 1, "nothing differs");
     let sweeps = world.sink.spans()[told..].iter().filter(|span| span.name == "sweep commands").count();
     assert_eq!(sweeps, 0, "and nothing is told");
 }
 
-/// Waits until a question to the database has this answer.
-async fn await_answer(world: &World, question: &'static str, expected: &str) {
+/// Asks again and again until it is so.
+async fn until(world: &World, what: &str, holds: impl AsyncFn() -> bool) {
     let there = async {
-        while world.ask(question).await != expected {
+        while !holds().await {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(ARRIVAL, there).await.unwrap_or_else(|_| panic!("not {expected}:\n{}", world.all_lines()));
+    tokio::time::timeout(ARRIVAL, there).await.unwrap_or_else(|_| panic!("not {what}:\n{}", world.all_lines()));
 }
 
 /// A server of dm's in which ada is not.
