@@ -273,7 +273,8 @@ async fn no_09_a_start_that_is_moved_back_in_time_is_no_news_and_one_that_comes_
     world.settle().await;
     assert_eq!(told(&world, "ada").await.len(), 1, "nothing moved");
 
-    let later = in_minutes(480);
+    let (now, later) = (host.gets(&format!("/api/v1/games/{game}")).await, in_minutes(480));
+    let now = now.text("scheduled_at").to_owned();
     for start in [&later, &now, &later] {
         edits(&host, &game, "scheduled_at", start).await;
         the_minute_is_over(&world).await;
