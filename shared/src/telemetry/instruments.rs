@@ -138,7 +138,11 @@ impl Instruments {
             http_client_duration: histogram("http.client.request.duration", &H, "Duration of HTTP client requests."),
             db_duration: histogram("db.client.operation.duration", &D, "Duration of database client operations."),
             db_wait: histogram("db.client.connection.wait_time", &D, "Time to obtain a connection from the pool."),
-            db_pending: level("db.client.connection.pending_requests", "Requests that wait for a connection."),
+            db_pending: updown(
+                "db.client.connection.pending_requests",
+                "{request}",
+                "Requests that wait for a connection.",
+            ),
             db_timeouts: counter("db.client.connection.timeouts", "{timeout}", "Requests that got no connection."),
             sent_messages: counter("messaging.client.sent.messages", "{message}", "Messages handed to the broker."),
             consumed_messages: counter("messaging.client.consumed.messages", "{message}", "Messages delivered to us."),
