@@ -44,6 +44,10 @@ pub struct Instruments {
     pub roster_changes: Counter<u64>,
     pub game_changes: Counter<u64>,
     pub projection_reads: Counter<u64>,
+    pub attributes_dropped: Counter<u64>,
+    pub spans_exported: Counter<u64>,
+    pub logs_exported: Counter<u64>,
+    pub points_exported: Counter<u64>,
 }
 
 /// Numbers that gauges read; callbacks load atomics and never do I/O.
@@ -78,6 +82,11 @@ pub(super) fn install(meter: &Meter) {
 /// The instruments; without a provider they record nothing.
 pub fn get() -> &'static Instruments {
     INSTRUMENTS.get_or_init(|| Instruments::new(&opentelemetry::global::meter("gamesched")))
+}
+
+/// The instruments, if they record already. Who may be asked before `install` uses this: `get` would freeze no-ops.
+pub(super) fn installed() -> Option<&'static Instruments> {
+    INSTRUMENTS.get()
 }
 
 /// Seconds since an instant.
@@ -133,6 +142,14 @@ impl Instruments {
             roster_changes: counter("gamesched.roster.changes", "{change}", "Changes of rosters, once confirmed."),
             game_changes: counter("gamesched.game.changes", "{change}", "Changes of games, once confirmed."),
             projection_reads: counter("gamesched.projection.reads", "{read}", "Reads of the member projection."),
+            attributes_dropped: counter("gamesched.telemetry.attributes.dropped", "{attribute}", "Undeclared ones."),
+            spans_exported: counter("otel.sdk.exporter.span.exported", "{span}", "Spans whose export has ended."),
+            logs_exported: counter("otel.sdk.exporter.log.exported", "{log_record}", "Records whose export has ended."),
+            points_exported: counter(
+                "otel.sdk.exporter.metric_data_point.exported",
+                "{data_point}",
+                "Points whose export has ended.",
+            ),
         }
     }
 }
