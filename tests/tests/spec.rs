@@ -2,6 +2,7 @@
 
 mod conformance;
 mod counted;
+mod ends;
 mod faults;
 mod housekeeping;
 mod joins;
@@ -9,9 +10,11 @@ mod kills;
 mod refusals;
 mod reminders;
 mod schedule;
+mod sdk;
 mod services;
 mod signals;
 mod store;
 mod stories;
 mod tidy;
+mod variables;
 mod web;

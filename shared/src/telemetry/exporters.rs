@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use opentelemetry::Key;
-use opentelemetry_otlp::{LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
+use opentelemetry_otlp::{LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{BatchConfigBuilder as LogBatch, BatchLogProcessor, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
@@ -45,6 +46,11 @@ fn grpc_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("starting the runtime of the gRPC exporter")
 }
 
+/// For addresses that begin with https; without roots every certificate would be refused.
+fn tls() -> ClientTlsConfig {
+    ClientTlsConfig::new().with_enabled_roots()
+}
+
 fn traces(resource: &Resource, wire: Wire, limit: Option<usize>) -> anyhow::Result<SdkTracerProvider> {
     let mut builder = SdkTracerProvider::builder().with_resource(resource.clone());
     // What code sets beats the environment.
@@ -59,7 +65,7 @@ fn traces(resource: &Resource, wire: Wire, limit: Option<usize>) -> anyhow::Resu
     }
     let exporter = SpanExporter::builder();
     let exporter = match wire.grpc {
-        true => exporter.with_tonic().with_timeout(wire.timeout).build(),
+        true => exporter.with_tonic().with_tls_config(tls()).with_timeout(wire.timeout).build(),
         false => exporter.with_http().with_protocol(Protocol::HttpBinary).with_timeout(wire.timeout).build(),
     }?;
     let mut batch = SpanBatch::default();
@@ -81,7 +87,7 @@ fn logs(resource: &Resource, wire: Wire, limit: Option<usize>) -> anyhow::Result
     }
     let exporter = LogExporter::builder();
     let exporter = match wire.grpc {
-        true => exporter.with_tonic().with_timeout(wire.timeout).build(),
+        true => exporter.with_tonic().with_tls_config(tls()).with_timeout(wire.timeout).build(),
         false => exporter.with_http().with_protocol(Protocol::HttpBinary).with_timeout(wire.timeout).build(),
     }?;
     let mut batch = LogBatch::default();
@@ -103,7 +109,7 @@ fn metrics(resource: &Resource, wire: Wire) -> anyhow::Result<SdkMeterProvider> 
     }
     let exporter = MetricExporter::builder();
     let exporter = match wire.grpc {
-        true => exporter.with_tonic().with_timeout(wire.timeout).build(),
+        true => exporter.with_tonic().with_tls_config(tls()).with_timeout(wire.timeout).build(),
         false => exporter.with_http().with_protocol(Protocol::HttpBinary).with_timeout(wire.timeout).build(),
     }?;
     let exporter = export::Points::new(exporter, wire.grpc);

@@ -48,7 +48,9 @@ impl Guard {
         for attribute in attributes.iter_mut() {
             match &mut attribute.value {
                 Value::String(text) => self.amend(&attribute.key, text),
-                Value::Array(Array::String(texts)) => texts.iter_mut().for_each(|text| self.amend(&attribute.key, text)),
+                Value::Array(Array::String(texts)) => {
+                    texts.iter_mut().for_each(|text| self.amend(&attribute.key, text))
+                }
                 _ => {}
             }
         }

@@ -124,10 +124,7 @@ mod tests {
     #[test]
     fn t_14_secrets_and_addresses_do_not_leave() {
         for (text, clean) in [
-            (
-                "Bot MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs failed",
-                "Bot REDACTED failed",
-            ),
+            ("Bot MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs failed", "Bot REDACTED failed"),
             (
                 "/webhooks/12/aW50ZXJhY3Rpb246MTA5OTUxMTYyNzc3Njp4eXpYWVoxMjM0NTY3ODkw/messages/@original",
                 "/webhooks/12/REDACTED/messages/@original",

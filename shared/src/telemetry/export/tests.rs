@@ -75,7 +75,12 @@ async fn t_14_an_attribute_that_nobody_declared_is_not_sent_and_leaves_a_count()
 #[tokio::test]
 async fn t_14_long_values_are_cut_between_characters_statements_later() {
     let long = "ä".repeat(2_000);
-    let made = || span(vec![KeyValue::new("db.query.text", long.clone()), KeyValue::new("url.path", long[..400].to_owned() + "b")]);
+    let made = || {
+        span(vec![
+            KeyValue::new("db.query.text", long.clone()),
+            KeyValue::new("url.path", long[..400].to_owned() + "b"),
+        ])
+    };
     let lengths = |span: SpanData| span.attributes.iter().map(|one| one.value.as_str().len()).collect::<Vec<_>>();
     assert_eq!(lengths(sent(None, made()).await), [2_048, 256]);
     assert_eq!(lengths(sent(Some(33), made()).await), [32, 32]);
@@ -117,14 +122,20 @@ async fn t_14_a_record_is_sent_as_it_is_or_without_what_may_not_leave() {
     assert_eq!(body, Some(AnyValue::from("REDACTED asked")));
     let keys: Vec<_> = sent[1].attributes_iter().map(|(key, _)| key.to_string()).collect();
     assert_eq!(keys, ["error.type"]);
-    assert_eq!((sent[1].target(), sent[1].severity_text(), sent[1].timestamp()), (bad.target(), Some("INFO"), bad.timestamp()));
+    assert_eq!(
+        (sent[1].target(), sent[1].severity_text(), sent[1].timestamp()),
+        (bad.target(), Some("INFO"), bad.timestamp())
+    );
 }
 
 #[test]
 fn t_11_a_failed_export_has_a_class() {
     let internal = |text: &str| class(&OTelSdkError::InternalFailure(text.to_owned()));
     assert_eq!(internal("HTTP export failed with status code: 503"), "503");
-    assert_eq!(internal("TonicTracesClient export failed with gRPC code: Unavailable: tcp connect error"), "Unavailable");
+    assert_eq!(
+        internal("TonicTracesClient export failed with gRPC code: Unavailable: tcp connect error"),
+        "Unavailable"
+    );
     assert_eq!(internal("HTTP export failed: network error"), "network");
     assert_eq!(internal("something new"), "_OTHER");
     assert_eq!(class(&OTelSdkError::AlreadyShutdown), "already_shutdown");
