@@ -100,8 +100,10 @@ async fn t_10_a_quarter_of_the_traces_is_a_quarter_of_whole_traces_and_all_of_th
 #[tokio::test(flavor = "multi_thread")]
 async fn t_11_what_is_exported_and_what_is_not_is_counted_with_its_reason() {
     let sink = sink();
-    let counted = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*sink.http_url()), ("OTEL_METRIC_EXPORT_INTERVAL", "100")];
-    let settings = [counted[0], counted[1], ("OTEL_BSP_SCHEDULE_DELAY", "50"), ("PAUSE", "300")];
+    let (url, pause) = (sink.http_url(), ("PAUSE", "300"));
+    let counted = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_METRIC_EXPORT_INTERVAL", "100")];
+    let settings =
+        [counted[0], counted[1], ("OTEL_BSP_SCHEDULE_DELAY", "50"), ("OTEL_BLRP_SCHEDULE_DELAY", "50"), pause];
     dies(&settings).await;
     let told = sink.received();
     assert!(total(&told, "otel.sdk.exporter.span.exported") >= 3.0, "{:#?}", told.spans);
@@ -118,13 +120,12 @@ async fn t_11_what_is_exported_and_what_is_not_is_counted_with_its_reason() {
     assert_eq!(failed(&told), Vec::<String>::new());
 
     sink.clear();
-    let (_held, url) = hung();
-    let traces = format!("{url}/v1/traces");
+    let (_held, silent) = hung();
+    let (traces, logs) = (format!("{silent}/v1/traces"), format!("{url}/nothing/here"));
     let nowhere = [
-        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &*traces),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", traces.as_str()),
         ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "50"),
-        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &*format!("{}/nothing/here", sink.http_url())),
-        ("OTEL_BLRP_SCHEDULE_DELAY", "50"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", logs.as_str()),
     ];
     dies(&[&settings[..], &nowhere[..]].concat()).await;
     let why = failed(&sink.received()).join(" ");
