@@ -189,7 +189,7 @@ async fn counts_its_losses(world: &World, arms: &[Arm], sent: &[usize]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t_11_a_session_is_played_to_its_end_while_the_collector_hangs() {
-    let mut world = World::empty().await.expect("a world can be made");
+    let world = World::empty().await.expect("a world can be made");
     let address = free_address().expect("a free port");
     let behind = world.sink.http_url().trim_start_matches("http://").parse().expect("an address");
     let gate = Gate::start(address, behind, Conduct::Hung).expect("a gate");

@@ -126,7 +126,7 @@ async fn t_15_weaver_finds_no_violation_in_what_a_whole_session_sends() {
     let registry = Copied::new();
     let Some(check) = LiveCheck::start(&registry) else { return };
     check.listens().await;
-    let mut world = World::empty().await.expect("a world can be made");
+    let world = World::empty().await.expect("a world can be made");
     world.set("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
     world.set("OTEL_EXPORTER_OTLP_ENDPOINT", &check.receiver);
     world.start_all().await.expect("the services start");

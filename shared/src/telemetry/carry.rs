@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry::propagation::TextMapPropagator;
@@ -19,10 +20,21 @@ pub const PROMPT: Duration = Duration::from_secs(60);
 /// Headers of a message, or the `trace_context` column of a row: `traceparent` and, if any, `tracestate` (W3C).
 pub type Headers = HashMap<String, String>;
 
+/// Whether contexts are written and read at all.
+static CARRIES: AtomicBool = AtomicBool::new(true);
+
+/// From now on nothing is written and nothing is read, as `OTEL_PROPAGATORS=none` asks.
+pub(super) fn stop() {
+    CARRIES.store(false, Ordering::Relaxed);
+}
+
 /// The current context as headers; empty outside every span.
 #[must_use]
 pub fn headers(context: &Context) -> Headers {
     let mut headers = Headers::new();
+    if !CARRIES.load(Ordering::Relaxed) {
+        return headers;
+    }
     TraceContextPropagator::new().inject_context(context, &mut headers);
     headers.retain(|_, value| !value.is_empty());
     headers
@@ -46,6 +58,9 @@ pub fn trace_id() -> Option<String> {
 /// Reads headers; missing or broken ones give an invalid context, never an error.
 #[must_use]
 pub fn extract(headers: &Headers) -> SpanContext {
+    if !CARRIES.load(Ordering::Relaxed) {
+        return SpanContext::NONE;
+    }
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), headers);
     context.span().span_context().clone()
 }

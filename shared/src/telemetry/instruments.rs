@@ -58,6 +58,10 @@ pub struct Instruments {
     pub sse_events: Counter<u64>,
     pub projection_reads: Counter<u64>,
     pub discord: Discord,
+    pub attributes_dropped: Counter<u64>,
+    pub spans_exported: Counter<u64>,
+    pub logs_exported: Counter<u64>,
+    pub points_exported: Counter<u64>,
 }
 
 /// Numbers that gauges read; callbacks load atomics and never do I/O.
@@ -96,6 +100,11 @@ pub(super) fn install(meter: &Meter) {
 /// The instruments; without a provider they record nothing.
 pub fn get() -> &'static Instruments {
     INSTRUMENTS.get_or_init(|| Instruments::new(&opentelemetry::global::meter("gamesched")))
+}
+
+/// The instruments, if they record already. Who may be asked before `install` uses this: `get` would freeze no-ops.
+pub(super) fn installed() -> Option<&'static Instruments> {
+    INSTRUMENTS.get()
 }
 
 /// Seconds since an instant.
@@ -164,6 +173,14 @@ impl Instruments {
             sse_events: counter("gamesched.sse.events", "{event}", "Events for streams of live updates."),
             projection_reads: counter("gamesched.projection.reads", "{read}", "Reads of the member projection."),
             discord: Discord::new(meter),
+            attributes_dropped: counter("gamesched.telemetry.attributes.dropped", "{attribute}", "Undeclared ones."),
+            spans_exported: counter("otel.sdk.exporter.span.exported", "{span}", "Spans whose export has ended."),
+            logs_exported: counter("otel.sdk.exporter.log.exported", "{log_record}", "Records whose export has ended."),
+            points_exported: counter(
+                "otel.sdk.exporter.metric_data_point.exported",
+                "{data_point}",
+                "Points whose export has ended.",
+            ),
         }
     }
 }

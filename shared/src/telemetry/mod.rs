@@ -1,6 +1,8 @@
 //! OpenTelemetry: the three providers, their guard, and the edges that use them.
 
 pub mod carry;
+mod environment;
+mod export;
 mod exporters;
 pub mod http;
 pub mod instruments;
@@ -8,6 +10,7 @@ pub mod job;
 pub mod live;
 mod log;
 pub mod operator;
+mod names;
 pub mod span;
 pub mod users;
 
@@ -29,6 +32,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
+use environment::Environment;
 pub use log::{Format, Level};
 pub use opentelemetry::KeyValue as Attribute;
 
@@ -84,14 +88,19 @@ struct Providers {
 /// # Errors
 /// When an `OTEL_*` variable cannot be honoured; the message names it.
 pub fn init(settings: Settings) -> anyhow::Result<Guard> {
+    let environment = Environment::read()?;
+    if !environment.carries {
+        carry::stop();
+    }
     let resource = resource(settings);
-    let providers = exporters::providers(&resource).context("setting up the OTLP exporters")?;
+    let providers = exporters::providers(&resource, &environment).context("setting up the OTLP exporters")?;
+    let levels = Levels { ours: settings.level.filter(), sdk: environment.sdk_level };
     let writer = tracing_appender::non_blocking::NonBlockingBuilder::default().lossy(true).buffered_lines_limit(65_536);
     let (writer, worker) = match settings.lines {
         Lines::Stdout => writer.finish(std::io::stdout()),
         Lines::Stderr => writer.finish(std::io::stderr()),
     };
-    let lines = log::lines(settings, writer).with_filter(filter_fn(move |meta| told(meta, settings.level)));
+    let lines = log::lines(settings, writer).with_filter(filter_fn(move |meta| told(meta, levels)));
     let registry = Registry::default().with(lines);
     match &providers {
         None => registry.init(),
@@ -101,11 +110,14 @@ pub fn init(settings: Settings) -> anyhow::Result<Guard> {
             let tracer = providers.traces.tracer_with_scope(scope);
             span::install(tracer.clone());
             let bridge = OpenTelemetryTracingBridge::new(&providers.logs)
-                .with_filter(filter_fn(move |meta| told(meta, settings.level)).and(filter_fn(exported)));
+                .with_filter(filter_fn(move |meta| told(meta, levels)).and(filter_fn(exported)));
             registry.with(bridge).with(actions(tracer)).init();
         }
     }
     log::panics();
+    if !environment.idle.is_empty() {
+        tracing::warn!("set, and without effect here: {}", environment.idle.join(", "));
+    }
     Ok(Guard { providers, _stdout: worker })
 }
 
@@ -131,15 +143,24 @@ where
         .with_filter(filter_fn(|meta| meta.is_span() && meta.target().starts_with("shared::actions")))
 }
 
+/// The least important records that are still told.
+#[derive(Clone, Copy)]
+struct Levels {
+    ours: LevelFilter,
+    /// On stdout only: what the exporter itself says would feed itself.
+    sdk: LevelFilter,
+}
+
 /// Ours at the level asked for; of libraries what an operator needs and nothing that may hold a token.
-fn told(meta: &Metadata<'_>, ours: Level) -> bool {
+fn told(meta: &Metadata<'_>, levels: Levels) -> bool {
     let target = meta.target();
     let root = target.split("::").next().unwrap_or(target);
     let limit = match root {
-        "shared" | "api" | "bot" | "notification_daemon" | "status_daemon" => ours.filter(),
+        "shared" | "api" | "bot" | "notification_daemon" | "status_daemon" => levels.ours,
         "twilight_http" | "twilight_http_ratelimiting" => LevelFilter::ERROR,
         // Statements are spans; of the broker the relay and the consumers tell, without the messages' content.
         "sqlx" | "lapin" => LevelFilter::OFF,
+        sdk if sdk.starts_with("opentelemetry") => levels.sdk,
         _ => LevelFilter::WARN,
     };
     meta.is_event() && *meta.level() <= limit
@@ -162,7 +183,7 @@ fn resource(settings: Settings) -> Resource {
         KeyValue::new("deployment.environment.name", "development"),
     ];
     let given = Resource::builder().build();
-    let named = exporters::variable("OTEL_SERVICE_NAME").unwrap_or_else(|| settings.service.to_owned());
+    let named = environment::variable("OTEL_SERVICE_NAME").unwrap_or_else(|| settings.service.to_owned());
     let mut builder = Resource::builder().with_service_name(named);
     for default in defaults {
         if given.get(&default.key).is_none() {
@@ -183,7 +204,7 @@ pub fn version() -> String {
 
 /// The host's name, which only goes into a hash.
 fn host_name() -> String {
-    exporters::variable("HOSTNAME")
+    environment::variable("HOSTNAME")
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map(|name| name.trim().to_owned())
         .unwrap_or_default()

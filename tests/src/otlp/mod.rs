@@ -9,6 +9,7 @@ mod receive;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,8 +33,19 @@ pub struct Received {
     pub logs: Vec<LogRecord>,
     /// Every export of every metric.
     pub metrics: Vec<Metric>,
+    /// Requests, whatever was in them.
+    pub requests: Vec<Arrival>,
     /// Why a request could not be read; empty in a healthy run.
     pub unreadable: Vec<String>,
+}
+
+/// A request as it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// `/v1/traces`, or `grpc:traces`.
+    pub path: String,
+    /// Its headers, or metadata.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// A receiver that serves until its last clone is dropped.

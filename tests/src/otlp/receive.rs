@@ -1,8 +1,10 @@
 //! The two servers of the sink: http/protobuf and gRPC, both without size limits.
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::Request as HttpRequest;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use opentelemetry_proto::tonic::collector::logs::v1 as logs;
@@ -11,9 +13,11 @@ use opentelemetry_proto::tonic::collector::trace::v1 as traces;
 use prost::Message;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding::Gzip;
 use tonic::{Request, Status, async_trait};
+use tower_http::decompression::RequestDecompressionLayer;
 
-use super::{Received, Store, decode};
+use super::{Arrival, Received, Store, decode};
 
 /// Serves until `stop`. A fault of a server ends up where a failing spec shows it.
 pub(super) async fn serve(
@@ -38,8 +42,15 @@ async fn serve_http(listener: std::net::TcpListener, store: Store) -> anyhow::Re
         .route("/v1/metrics", post(http_metrics))
         .route("/v1/logs", post(http_logs))
         .layer(DefaultBodyLimit::disable())
+        .layer(RequestDecompressionLayer::new())
+        .layer(from_fn_with_state(store.clone(), arrived))
         .with_state(store);
     Ok(axum::serve(listener, routes).await?)
+}
+
+async fn arrived(State(store): State<Store>, request: HttpRequest, next: Next) -> Response {
+    store.came(request.uri().path(), request.headers());
+    next.run(request).await
 }
 
 async fn http_traces(State(store): State<Store>, body: Bytes) -> Response {
@@ -77,6 +88,14 @@ fn accept<M: Message + Default>(
     }
 }
 
+impl Store {
+    fn came(&self, path: &str, headers: &HeaderMap) {
+        let text = headers.iter().filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+        let arrival = Arrival { path: path.to_owned(), headers: text.collect() };
+        self.keep(|received| received.requests.push(arrival));
+    }
+}
+
 async fn serve_grpc(listener: std::net::TcpListener, store: Store) -> anyhow::Result<()> {
     use logs::logs_service_server::LogsServiceServer;
     use metrics::metrics_service_server::MetricsServiceServer;
@@ -84,9 +103,13 @@ async fn serve_grpc(listener: std::net::TcpListener, store: Store) -> anyhow::Re
 
     let listener = tokio::net::TcpListener::from_std(listener)?;
     tonic::transport::Server::builder()
-        .add_service(TraceServiceServer::new(store.clone()).max_decoding_message_size(usize::MAX))
-        .add_service(MetricsServiceServer::new(store.clone()).max_decoding_message_size(usize::MAX))
-        .add_service(LogsServiceServer::new(store).max_decoding_message_size(usize::MAX))
+        .add_service(
+            TraceServiceServer::new(store.clone()).max_decoding_message_size(usize::MAX).accept_compressed(Gzip),
+        )
+        .add_service(
+            MetricsServiceServer::new(store.clone()).max_decoding_message_size(usize::MAX).accept_compressed(Gzip),
+        )
+        .add_service(LogsServiceServer::new(store).max_decoding_message_size(usize::MAX).accept_compressed(Gzip))
         .serve_with_incoming(TcpListenerStream::new(listener))
         .await?;
     Ok(())
@@ -98,6 +121,7 @@ impl traces::trace_service_server::TraceService for Store {
         &self,
         request: Request<traces::ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<traces::ExportTraceServiceResponse>, Status> {
+        self.came("grpc:traces", &request.metadata().clone().into_headers());
         self.keep(|received| decode::spans(received, request.into_inner()));
         Ok(tonic::Response::new(Default::default()))
     }
@@ -109,6 +133,7 @@ impl metrics::metrics_service_server::MetricsService for Store {
         &self,
         request: Request<metrics::ExportMetricsServiceRequest>,
     ) -> Result<tonic::Response<metrics::ExportMetricsServiceResponse>, Status> {
+        self.came("grpc:metrics", &request.metadata().clone().into_headers());
         self.keep(|received| decode::metrics(received, request.into_inner()));
         Ok(tonic::Response::new(Default::default()))
     }
@@ -120,6 +145,7 @@ impl logs::logs_service_server::LogsService for Store {
         &self,
         request: Request<logs::ExportLogsServiceRequest>,
     ) -> Result<tonic::Response<logs::ExportLogsServiceResponse>, Status> {
+        self.came("grpc:logs", &request.metadata().clone().into_headers());
         self.keep(|received| decode::logs(received, request.into_inner()));
         Ok(tonic::Response::new(Default::default()))
     }

@@ -1,4 +1,4 @@
-//! The registry as a page for people.
+//! The registry as a page for people, and as names for the services' own check of what they send.
 
 use std::fs;
 
@@ -9,6 +9,9 @@ use super::{Registry, place};
 
 /// Where the page lies.
 const PAGE: &str = "docs/telemetry.md";
+
+/// Where the names lie.
+const NAMES: &str = "shared/src/telemetry/names.rs";
 
 const HEAD: &str = "# What the services emit
 
@@ -50,20 +53,49 @@ impl Registry {
         parts.join("\n")
     }
 
-    /// The page as it was written last.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn page() -> Result<String> {
-        fs::read_to_string(place(PAGE)).with_context(|| format!("reading {PAGE}"))
+    /// The names, as a module of the library.
+    #[must_use]
+    pub fn names(&self) -> String {
+        let keys = self.attributes.keys().map(|key| format!("    {key:?},\n"));
+        let labels = self.metrics.values().map(|metric| {
+            let labels: Vec<_> = metric.attributes.iter().map(|label| format!("{:?}", label.r#ref)).collect();
+            format!("    ({:?}, &[{}]),\n", metric.name, labels.join(", "))
+        });
+        format!(
+            "//! What may be sent, as `shared/telemetry-registry` says; written by the spec that writes \
+             `docs/telemetry.md`.\n\n\
+             /// Keys of attributes, in order.\n#[rustfmt::skip]\n\
+             pub(super) const ATTRIBUTES: [&str; {}] = [\n{}];\n\n\
+             /// Metrics in order, each with the keys of its labels.\n#[rustfmt::skip]\n\
+             pub(super) const LABELS: [(&str, &[&str]); {}] = [\n{}];\n",
+            self.attributes.len(),
+            keys.collect::<String>(),
+            self.metrics.len(),
+            labels.collect::<String>(),
+        )
     }
 
-    /// Writes the page.
+    /// The files that are written from the registry and are not what it says.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn write_page(&self) -> Result<()> {
-        fs::write(place(PAGE), self.markdown()).with_context(|| format!("writing {PAGE}"))
+    /// When one cannot be read.
+    pub fn stale(&self) -> Result<Vec<&'static str>> {
+        let mut stale = Vec::new();
+        for (path, text) in [(PAGE, self.markdown()), (NAMES, self.names())] {
+            if fs::read_to_string(place(path)).with_context(|| format!("reading {path}"))? != text {
+                stale.push(path);
+            }
+        }
+        Ok(stale)
+    }
+
+    /// Writes those files.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn write(&self) -> Result<()> {
+        fs::write(place(PAGE), self.markdown()).with_context(|| format!("writing {PAGE}"))?;
+        fs::write(place(NAMES), self.names()).with_context(|| format!("writing {NAMES}"))
     }
 }
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -53,8 +54,7 @@ pub struct World {
     api: SocketAddr,
     health: BTreeMap<Service, SocketAddr>,
     running: Mutex<BTreeMap<Service, Running>>,
-    /// Settings instead of the usual ones.
-    others: Vec<(String, String)>,
+    more: std::sync::Mutex<Vec<(String, String)>>,
     directory: Arc<TempDir>,
 }
 
@@ -115,14 +115,9 @@ impl World {
             api: local(ports::free()?),
             health,
             running: Mutex::default(),
-            others: Vec::new(),
+            more: std::sync::Mutex::default(),
             directory: Arc::new(tempfile::Builder::new().prefix("game-scheduler-").tempdir()?),
         })
-    }
-
-    /// From now on services get this setting instead of the usual one.
-    pub fn set(&mut self, name: &str, value: &str) {
-        self.others.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts the four services and waits until they are ready and the guild is known.
@@ -194,8 +189,19 @@ impl World {
 
     /// Asks a service to end, as an orchestrator does, and answers whether it ended well.
     pub async fn stop(&self, service: Service) -> bool {
+        self.end(service, Signal::TERM).await
+    }
+
+    /// Sends a signal that ends a service, and answers whether it ended well.
+    pub async fn end(&self, service: Service, signal: Signal) -> bool {
         let running = self.running.lock().await.remove(&service).expect("it was started");
-        running.stop().await.expect("it ends in time").success()
+        running.end(signal).await.expect("it ends in time").success()
+    }
+
+    /// Sets a variable of every service that is started from now on.
+    pub fn set(&self, variable: &str, value: &str) {
+        let mut more = self.more.lock().expect("nobody panics here");
+        more.push((variable.to_owned(), value.to_owned()));
     }
 
     /// The process id of a service that runs.

@@ -137,8 +137,16 @@ impl Running {
     ///
     /// # Errors
     /// When it takes longer than it may.
-    pub async fn stop(mut self) -> Result<ExitStatus> {
-        self.signal(Signal::TERM)?;
+    pub async fn stop(self) -> Result<ExitStatus> {
+        self.end(Signal::TERM).await
+    }
+
+    /// Sends a signal that should end it, and waits.
+    ///
+    /// # Errors
+    /// When it takes longer than it may.
+    pub async fn end(mut self, signal: Signal) -> Result<ExitStatus> {
+        self.signal(signal)?;
         let ended = timeout(Duration::from_secs(28), self.child.wait()).await;
         Ok(ended.with_context(|| format!("{} does not end:\n{}", self.service, self.tail()))??)
     }

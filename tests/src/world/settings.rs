@@ -67,7 +67,7 @@ impl World {
             Service::NotificationDaemon | Service::StatusDaemon => Vec::new(),
         };
         settings.extend(more);
-        settings.extend(self.others.iter().cloned());
+        settings.extend(self.more.lock().expect("nobody panics there").iter().cloned());
         settings
     }
 }

@@ -6,4 +6,5 @@ mod layers;
 mod manifests;
 mod project;
 mod rules;
+mod traps;
 mod words;
