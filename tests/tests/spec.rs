@@ -1,5 +1,7 @@
 //! The one integration test binary: each module is about one promise.
 
+mod canary;
+mod cardinality;
 mod conformance;
 mod counted;
 mod faults;
@@ -8,6 +10,7 @@ mod joins;
 mod kills;
 mod refusals;
 mod reminders;
+mod routes;
 mod schedule;
 mod services;
 mod signals;
@@ -15,3 +18,4 @@ mod store;
 mod stories;
 mod tidy;
 mod web;
+mod wire;
