@@ -6,18 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use tests::discord::{Change, Channel, Guild, Member, Role, Setup, User, ids, permissions};
-use tests::otlp::{Buckets, Metric, Received, Reading};
+use tests::otlp::{Buckets, Metric, Reading, Received};
 use tests::registry::Registry;
 use tests::servers::Servers;
 use tests::world::{Person, Service, World, in_minutes};
 
 /// Active series that a service may have.
-const BUDGET: [(Service, usize); 4] = [
-    (Service::Api, 2_500),
-    (Service::Bot, 2_000),
-    (Service::NotificationDaemon, 500),
-    (Service::StatusDaemon, 500),
-];
+const BUDGET: [(Service, usize); 4] =
+    [(Service::Api, 2_500), (Service::Bot, 2_000), (Service::NotificationDaemon, 500), (Service::StatusDaemon, 500)];
 /// Labels whose set is open in the registry, and where their values come from.
 const OPEN: [&str; 12] = [
     "http.route",
@@ -263,7 +259,9 @@ async fn t_16_twice_as_many_games_people_and_guilds_are_not_one_more_series() {
         assert!(cost <= budget, "{service} costs {cost} series, and may cost {budget}");
     }
     // A planted label is seen, so what was found above is not for want of looking.
-    for (key, value) in [("gamesched.game.id", "0199c0de-0000-7000"), ("http.route", "/games/7"), ("otel.metric.overflow", "true1")] {
+    for (key, value) in
+        [("gamesched.game.id", "0199c0de-0000-7000"), ("http.route", "/games/7"), ("otel.metric.overflow", "true1")]
+    {
         let planted: Series = ("gamesched.parked.added".to_owned(), vec![(key.to_owned(), value.to_owned())]);
         assert_eq!(unbounded(&known, &[planted].into()).len(), 1, "{key}");
     }

@@ -1,5 +1,6 @@
 //! Names are a contract: what a whole session emits is what the registry declares, and the other way round.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
@@ -89,6 +90,21 @@ async fn create(host: &Person, fields: &[(&str, &str)]) -> String {
     let answer = host.creates(&fields).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.text("id").to_owned()
+}
+
+/// Where the worlds of a whole run wrote down what they saw.
+const SEEN: &str = "TELEMETRY_SEEN";
+
+#[test]
+#[ignore = "script/test asks this after all other specs, of what they saw"]
+fn all_that_is_declared_was_emitted_somewhere_in_the_suite() {
+    let path = std::env::var_os(SEEN).expect("TELEMETRY_SEEN names what a whole run has seen");
+    let text = std::fs::read_to_string(path).expect("a whole run came before");
+    let seen: BTreeSet<String> = text.lines().map(str::to_owned).collect();
+    let declared = Registry::load().expect("the registry can be read").declared();
+    eprintln!("{} of {} declared names occur in the whole run", declared.intersection(&seen).count(), declared.len());
+    let unseen: Vec<_> = declared.difference(&seen).collect();
+    assert_eq!(unseen, Vec::<&String>::new(), "declared, and nothing in the whole run emits it");
 }
 
 #[test]

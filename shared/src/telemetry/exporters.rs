@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{BatchConfigBuilder as LogBatch, BatchLogProcessor, SdkLoggerProvider};
-use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
+use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Stream};
 use opentelemetry_sdk::trace::{BatchConfigBuilder as SpanBatch, BatchSpanProcessor, SdkTracerProvider};
 
 use super::Providers;
@@ -110,8 +110,7 @@ fn logs(resource: &Resource, grpc: bool) -> anyhow::Result<SdkLoggerProvider> {
 }
 
 fn metrics(resource: &Resource, grpc: bool) -> anyhow::Result<SdkMeterProvider> {
-    let limit = |_: &Instrument| Stream::builder().with_cardinality_limit(CARDINALITY).build().ok();
-    let builder = SdkMeterProvider::builder().with_resource(resource.clone()).with_view(limit);
+    let builder = limited().with_resource(resource.clone());
     if !wanted("OTEL_METRICS_EXPORTER")? {
         return Ok(builder.build());
     }
@@ -120,4 +119,73 @@ fn metrics(resource: &Resource, grpc: bool) -> anyhow::Result<SdkMeterProvider> 
         false => MetricExporter::builder().with_http().with_timeout(EXPORT).build(),
     }?;
     Ok(builder.with_reader(PeriodicReader::builder(exporter).build()).build())
+}
+
+/// What is beyond the limit is counted all the same, in one series that says so.
+fn limited() -> MeterProviderBuilder {
+    let limit = |_: &Instrument| Stream::builder().with_cardinality_limit(CARDINALITY).build().ok();
+    SdkMeterProvider::builder().with_view(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use opentelemetry::KeyValue;
+    use opentelemetry::metrics::MeterProvider as _;
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::metrics::Temporality;
+    use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+    use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+
+    use super::*;
+
+    /// The label and the count of each series that was exported last.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<(String, u64)>>>);
+
+    impl PushMetricExporter for Kept {
+        async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+            let all = metrics.scope_metrics().flat_map(|scope| scope.metrics());
+            let mut kept = Vec::new();
+            for metric in all {
+                if let AggregatedMetrics::U64(MetricData::Sum(sum)) = metric.data() {
+                    kept.extend(
+                        sum.data_points().map(|point| {
+                            (point.attributes().map(|label| label.key.to_string()).collect(), point.value())
+                        }),
+                    );
+                }
+            }
+            *self.0.lock().unwrap() = kept;
+            Ok(())
+        }
+
+        fn force_flush(&self) -> OTelSdkResult {
+            Ok(())
+        }
+
+        fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+            Ok(())
+        }
+
+        fn temporality(&self) -> Temporality {
+            Temporality::Cumulative
+        }
+    }
+
+    #[test]
+    fn t_16_an_instrument_has_five_hundred_series_and_one_for_the_rest() {
+        let kept = Kept::default();
+        let provider = limited().with_reader(PeriodicReader::builder(kept.clone()).build()).build();
+        let counter = provider.meter("test").u64_counter("test.counted").build();
+        for number in 0..700 {
+            counter.add(1, &[KeyValue::new("number", number)]);
+        }
+        provider.force_flush().unwrap();
+        let series = kept.0.lock().unwrap().clone();
+        let of = |label: &str| series.iter().filter(|(labels, _)| labels == label).collect::<Vec<_>>();
+        assert_eq!((of("number").len(), of("otel.metric.overflow").len()), (500, 1));
+        assert_eq!(series.iter().map(|(_, count)| count).sum::<u64>(), 700, "nothing is uncounted");
+    }
 }

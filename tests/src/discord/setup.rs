@@ -247,7 +247,14 @@ impl User {
         if let Some(first) = shown.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        Self { id, username: username.into(), global_name: Some(shown), email: None, closed_to_messages: false, bot: false }
+        Self {
+            id,
+            username: username.into(),
+            global_name: Some(shown),
+            email: None,
+            closed_to_messages: false,
+            bot: false,
+        }
     }
 }
 

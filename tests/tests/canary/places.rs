@@ -29,12 +29,27 @@ pub(super) struct Place {
     pub(super) kind: &'static str,
     /// What it is about: a table, a key, a routing key.
     pub(super) about: String,
-    pub(super) bytes: Vec<u8>,
+    /// What stands there; bytes that are no text are replaced.
+    pub(super) text: String,
 }
 
-fn occurrences(bytes: &[u8], word: &str) -> usize {
-    let finder = bytes.windows(word.len());
-    finder.filter(|window| *window == word.as_bytes()).count()
+impl Place {
+    fn new(kind: &'static str, about: impl Into<String>, bytes: &[u8]) -> Self {
+        Self { kind, about: about.into(), text: String::from_utf8_lossy(bytes).into_owned() }
+    }
+
+    /// How often a word stands here; Postgres shows bytes as their numbers.
+    pub(super) fn count(&self, word: &str) -> usize {
+        let coded = if self.kind == "postgres" { self.text.matches(&hexadecimal(word)).count() } else { 0 };
+        self.text.matches(word).count() + coded
+    }
+}
+
+impl Canary {
+    /// Whether it belongs into a place.
+    pub(super) fn is_welcome(&self, place: &Place) -> bool {
+        self.may.iter().any(|(kind, about)| *kind == place.kind && place.about.contains(about))
+    }
 }
 
 fn hexadecimal(word: &str) -> String {
@@ -46,13 +61,10 @@ pub(super) fn leaks(canaries: &[Canary], places: &[Place], told: &Received) -> V
     let mut leaks = Vec::new();
     for canary in canaries {
         for place in places {
-            let welcome = |(kind, about): &Welcome| *kind == place.kind && place.about.contains(about);
-            if canary.may.iter().any(welcome) {
+            if canary.is_welcome(place) {
                 continue;
             }
-            // Postgres shows bytes as their numbers.
-            let coded = if place.kind == "postgres" { hexadecimal(&canary.value) } else { canary.value.clone() };
-            let mut found = occurrences(&place.bytes, &canary.value).max(occurrences(&place.bytes, &coded));
+            let mut found = place.count(&canary.value);
             if place.kind == "spans" {
                 found = found.saturating_sub(expected(told, canary));
             }
@@ -69,11 +81,13 @@ pub(super) fn leaks(canaries: &[Canary], places: &[Place], told: &Received) -> V
 /// How often the canary stands in the attributes of spans in which it may.
 fn expected(told: &Received, canary: &Canary) -> usize {
     let allowed = canary.may.iter().filter(|(kind, _)| *kind == "attribute").map(|(_, key)| *key);
-    let count = |text: &str| occurrences(text.as_bytes(), &canary.value);
+    let count = |text: &str| text.matches(&canary.value).count();
     let in_spans = |key: &str| -> usize {
         let spans = told.spans.iter();
         let each = spans.map(|span| match key {
-            "trace_state" => count(&span.trace_state) + span.links.iter().map(|link| count(&link.trace_state)).sum::<usize>(),
+            "trace_state" => {
+                count(&span.trace_state) + span.links.iter().map(|link| count(&link.trace_state)).sum::<usize>()
+            }
             key => span.attribute(key).map_or(0, |value| count(&value)),
         });
         each.sum()
@@ -89,22 +103,21 @@ pub(super) async fn all(world: &World, tap: &Tap, monitor: &Monitor) -> Vec<Plac
     for (path, bytes) in world.sink.bytes() {
         match path {
             "/v1/traces" => spans.extend_from_slice(&bytes),
-            other => places.push(Place { kind: "exports", about: other.to_owned(), bytes: bytes.to_vec() }),
+            other => places.push(Place::new("exports", other, &bytes)),
         }
     }
-    places.push(Place { kind: "spans", about: String::new(), bytes: spans });
+    places.push(Place::new("spans", "", &spans));
     for service in Service::ALL {
-        let bytes = world.lines(service).into_bytes();
-        places.push(Place { kind: "stdout", about: service.to_string(), bytes });
+        places.push(Place::new("stdout", service.name(), world.lines(service).as_bytes()));
     }
     for message in tap.tapped() {
-        places.push(Place { kind: "message", about: message.key.clone(), bytes: message.body });
+        places.push(Place::new("message", &message.key, &message.body));
         let mut headers = message.around;
         headers.push_str(&message.headers.iter().map(|(name, value)| format!(" {name}={value}")).collect::<String>());
-        places.push(Place { kind: "headers", about: message.key, bytes: headers.into_bytes() });
+        places.push(Place::new("headers", message.key, headers.as_bytes()));
     }
     for line in monitor.lines() {
-        places.push(Place { kind: "redis", about: line.clone(), bytes: line.into_bytes() });
+        places.push(Place { kind: "redis", about: line.clone(), text: line });
     }
     places.extend(tables(world).await);
     places
@@ -119,7 +132,7 @@ async fn tables(world: &World) -> Vec<Place> {
     for name in names.iter().map(|row| row.get::<String, _>(0)) {
         let rows = format!("select coalesce(string_agg(t::text, ' '), '') from \"{name}\" t");
         let row = sqlx::raw_sql(AssertSqlSafe(rows)).fetch_one(&mut sql).await.expect("it can be read");
-        places.push(Place { kind: "postgres", about: name, bytes: row.get::<String, _>(0).into_bytes() });
+        places.push(Place { kind: "postgres", about: name, text: row.get(0) });
     }
     places
 }
@@ -172,5 +185,5 @@ pub(super) fn environment_holds(service: Service, text: &str) -> bool {
         name.trim() == &told[..told.len().min(15)]
     };
     let mut paths = processes.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|path| of_service(path));
-    paths.any(|path| fs::read(path.join("environ")).is_ok_and(|bytes| occurrences(&bytes, text) > 0))
+    paths.any(|path| fs::read(path.join("environ")).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(text)))
 }
