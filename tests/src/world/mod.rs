@@ -4,6 +4,7 @@ mod binaries;
 mod clock;
 mod ending;
 mod person;
+mod rows;
 mod service;
 mod settings;
 mod tap;

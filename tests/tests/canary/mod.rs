@@ -91,9 +91,7 @@ async fn people(aviary: &mut Aviary) -> (Person, String) {
     let template = host.default_template().await.expect("a template");
     let columns = ["name", "description", "location", "signup_instructions"];
     let set: Vec<_> = columns.iter().zip(&values).map(|(column, value)| format!("{column} = '{value}'")).collect();
-    let mut sql = aviary.world.sql().await.expect("Postgres answers");
-    let update = format!("update templates set {}", set.join(", "));
-    sqlx::raw_sql(sqlx::AssertSqlSafe(update)).execute(&mut sql).await.expect("the template is marked");
+    aviary.world.does(format!("update templates set {}", set.join(", "))).await;
     assert_eq!(host.gets(&format!("/api/v1/templates/{template}")).await.status, 200);
 
     let start = in_minutes(120);
@@ -114,10 +112,11 @@ async fn people(aviary: &mut Aviary) -> (Person, String) {
 /// What is edited, pressed and cancelled, and what Discord and the stores say to it.
 async fn turns(aviary: &mut Aviary, host: &Person, game: &str) {
     let path = format!("/api/v1/games/{game}");
-    for (field, name) in [("title", "an edited title"), ("rewards", "a game's rewards")] {
+    // Rewards are told when a game is over, and refused before.
+    for (field, name, status) in [("title", "an edited title", 200), ("rewards", "a game's rewards", 409)] {
         let value = aviary.flock.hatch(name, &IN_GAMES);
-        let edit = host.request(Method::PUT, &path).form(&[(field, &value)]);
-        assert_eq!(host.sends(edit).await.status, 200);
+        let edit = host.sends(host.request(Method::PUT, &path).form(&[(field, &value)])).await;
+        aviary.answered(name, edit.status, status, &edit.body.to_string());
     }
     // Discord's words about a failure are Discord's.
     let said = aviary.flock.hatch("Discord's error text", &[]);
@@ -158,12 +157,10 @@ async fn letter(aviary: &mut Aviary) {
 /// Postgres refuses a row, and says which in its message.
 async fn rows(aviary: &mut Aviary, host: &Person) {
     let value = aviary.flock.hatch("a row that Postgres refuses", &[]);
-    let mut sql = aviary.world.sql().await.expect("Postgres answers");
-    let rule = format!("alter table games add constraint marked check (title <> '{value}')");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(rule)).execute(&mut sql).await.expect("the rule is made");
+    aviary.world.does(format!("alter table games add constraint marked check (title <> '{value}')")).await;
     let answer = host.creates(&[("title", &value), ("scheduled_at", &in_minutes(90))]).await;
     aviary.answered("a row that Postgres refuses", answer.status, 500, &answer.body.to_string());
-    sqlx::raw_sql("alter table games drop constraint marked").execute(&mut sql).await.expect("it goes");
+    aviary.world.does("alter table games drop constraint marked".to_owned()).await;
 }
 
 /// A copy in Redis that cannot be read.

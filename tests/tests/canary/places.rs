@@ -6,7 +6,6 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Row as _};
 use tests::otlp::Received;
 use tests::world::{Service, Tap, World};
 
@@ -119,21 +118,8 @@ pub(super) async fn all(world: &World, tap: &Tap, monitor: &Monitor) -> Vec<Plac
     for line in monitor.lines() {
         places.push(Place { kind: "redis", about: line.clone(), text: line });
     }
-    places.extend(tables(world).await);
-    places
-}
-
-/// Every row of every table.
-async fn tables(world: &World) -> Vec<Place> {
-    let mut sql = world.sql().await.expect("Postgres answers");
-    let names = "select table_name::text from information_schema.tables where table_schema = 'public'";
-    let names = sqlx::raw_sql(names).fetch_all(&mut sql).await.expect("there are tables");
-    let mut places = Vec::new();
-    for name in names.iter().map(|row| row.get::<String, _>(0)) {
-        let rows = format!("select coalesce(string_agg(t::text, ' '), '') from \"{name}\" t");
-        let row = sqlx::raw_sql(AssertSqlSafe(rows)).fetch_one(&mut sql).await.expect("it can be read");
-        places.push(Place { kind: "postgres", about: name, text: row.get(0) });
-    }
+    let tables = world.tables().await.into_iter();
+    places.extend(tables.map(|(about, text)| Place { kind: "postgres", about, text }));
     places
 }
 
