@@ -118,7 +118,7 @@ async fn template(host: &Person, guild: &str) -> String {
     for _ in 0..60 {
         let guilds = host.gets("/api/v1/guilds").await;
         let all = guilds.body["guilds"].as_array().cloned().unwrap_or_default();
-        let id = all.iter().find(|each| each["name"] == guild).and_then(|each| each["id"].as_str());
+        let id = all.iter().find(|each| each["guild_name"] == guild).and_then(|each| each["id"].as_str());
         if let Some(id) = id {
             let templates = host.gets(&format!("/api/v1/guilds/{id}/templates")).await;
             if let Some(template) = templates.body[0]["id"].as_str() {
