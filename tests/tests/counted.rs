@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder};
 use sqlx::Row as _;
 use tests::otlp::{Received, Span};
 use tests::servers::Servers;
-use tests::world::{Person, Service, World, in_minutes};
+use tests::world::{Service, World, in_minutes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use super::routes::Routes;
 
 const ARRIVAL: Duration = Duration::from_secs(15);
 
@@ -115,30 +116,6 @@ pub(crate) fn count(spans: &[Span], system: &str, key: &str) -> Counts {
     counts
 }
 
-fn requests(host: &Person, guild: &str, template: &str, game: &str) -> Vec<RequestBuilder> {
-    let get = |path: String| host.request(Method::GET, &path);
-    let start = in_minutes(120);
-    let form = [("template_id", template), ("title", "Counted"), ("scheduled_at", start.as_str())];
-    vec![
-        get("/api/v1/auth/user".into()),
-        get("/api/v1/guilds".into()),
-        get(format!("/api/v1/guilds/{guild}")),
-        get(format!("/api/v1/guilds/{guild}/config")),
-        get(format!("/api/v1/guilds/{guild}/channels")),
-        get(format!("/api/v1/guilds/{guild}/roles")),
-        get(format!("/api/v1/guilds/{guild}/templates")),
-        get(format!("/api/v1/templates/{template}")),
-        get("/api/v1/games".into()),
-        get(format!("/api/v1/games/{game}")),
-        host.request(Method::POST, "/api/v1/games").form(&form),
-        host.request(Method::POST, &format!("/api/v1/games/{game}/join")),
-        host.request(Method::PUT, &format!("/api/v1/games/{game}")).form(&[("title", "Again")]),
-        host.request(Method::POST, &format!("/api/v1/games/{game}/leave")),
-        host.request(Method::DELETE, &format!("/api/v1/games/{game}")),
-        host.request(Method::POST, "/api/v1/auth/logout"),
-    ]
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn t_02_and_t_03_the_spans_of_every_route_are_what_postgres_and_redis_counted() {
     let servers: &'static Servers = Box::leak(Box::new(Servers::own().await.expect("servers of one's own")));
@@ -156,7 +133,8 @@ async fn t_02_and_t_03_the_spans_of_every_route_are_what_postgres_and_redis_coun
     let mut sql = world.sql().await.expect("Postgres answers");
     sqlx::raw_sql("create extension pg_stat_statements").execute(&mut sql).await.expect("the extension is installed");
 
-    for (number, request) in requests(&host, &guild, &template, created.text("id")).into_iter().enumerate() {
+    let routes = Routes { host: &host, guild: &guild, template: &template, game: created.text("id") };
+    for (number, (_, request)) in routes.answered().into_iter().enumerate() {
         let trace = format!("{:032x}", 0xc0de_0000_u64 + number as u64);
         let request = request.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
         sqlx::raw_sql("select pg_stat_statements_reset()").execute(&mut sql).await.expect("it is reset");

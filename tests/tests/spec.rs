@@ -1,5 +1,7 @@
 //! The one integration test binary: each module is about one promise.
 
+mod canary;
+mod cardinality;
 mod commands;
 mod conformance;
 mod counted;
@@ -17,6 +19,7 @@ mod promotions;
 mod parked;
 mod refusals;
 mod reminders;
+mod routes;
 mod sabotage;
 mod schedule;
 mod sdk;
@@ -29,3 +32,4 @@ mod tidy;
 mod weaver;
 mod variables;
 mod web;
+mod wire;

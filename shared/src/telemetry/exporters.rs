@@ -182,4 +182,20 @@ mod tests {
         let expected = [("gamesched.nobody.knows ", 1), ("gamesched.projection.reads gamesched.outcome", 2)];
         assert_eq!(seen, expected.map(|(name, value)| (name.to_owned(), value)));
     }
+
+    #[test]
+    fn t_16_an_instrument_has_five_hundred_series_and_one_for_the_rest() {
+        let seen = Seen::default();
+        let reader = PeriodicReader::builder(seen.clone()).build();
+        let provider = SdkMeterProvider::builder().with_view(declared).with_reader(reader).build();
+        let reads = provider.meter("gamesched").u64_counter("gamesched.projection.reads").build();
+        for number in 0..700 {
+            reads.add(1, &[KeyValue::new("gamesched.outcome", number)]);
+        }
+        provider.shutdown().unwrap();
+        let series = seen.0.lock().unwrap().clone();
+        let with = |label: &str| series.iter().filter(|(name, _)| name.ends_with(label)).count();
+        assert_eq!((with("gamesched.outcome"), with("otel.metric.overflow")), (500, 1));
+        assert_eq!(series.iter().map(|(_, count)| count).sum::<u64>(), 700, "nothing is uncounted");
+    }
 }

@@ -108,6 +108,7 @@ async fn meet(app: &App, arrival: &Arrival, scissors: Scissors, request: Request
             let (_, sentence) = super::refusal::usual(*code);
             Refusal::with(*status, *code, sentence).into_response()
         }
+        Some(Effect::Says { status, code, message }) => Refusal::with(*status, *code, message).into_response(),
         Some(Effect::CommitThenDrop) => {
             let response = next.run(request).await;
             scissors.cut();

@@ -44,6 +44,15 @@ pub enum Effect {
         /// Discord's code.
         code: u64,
     },
+    /// An error object with a sentence of one's own, nothing is done.
+    Says {
+        /// The status.
+        status: u16,
+        /// Discord's code.
+        code: u64,
+        /// The sentence.
+        message: String,
+    },
     /// The work is done, then the connection closes without an answer.
     CommitThenDrop,
     /// The connection closes, nothing is done.

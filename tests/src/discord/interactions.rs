@@ -160,7 +160,7 @@ impl World {
         data: Value,
         message: Option<Value>,
     ) -> Result<u64, String> {
-        let (id, token) = (self.snowflake(), secret());
+        let (id, token) = (self.snowflake(), secret("interaction-token"));
         let mut event = self.interaction_object(user, channel)?;
         event["id"] = id.to_string().into();
         event["token"] = token.as_str().into();

@@ -111,7 +111,7 @@ impl World {
 
     fn approve(&mut self, ask: &Ask, user: u64) -> Option<String> {
         self.users.get(&user)?;
-        let code = secret();
+        let code = secret("oauth-code");
         let granted = Code {
             user,
             redirect_uri: ask.redirect_uri.clone(),
@@ -205,7 +205,7 @@ impl World {
 
 impl Grants {
     fn give(&mut self, user: u64, scope: &str) -> Value {
-        let (access, refresh) = (secret(), secret());
+        let (access, refresh) = (secret("oauth-access"), secret("oauth-refresh"));
         let answer = json!({
             "access_token": access, "refresh_token": refresh, "token_type": "Bearer", "scope": scope,
             "expires_in": TOKEN_LIFE.as_secs(),

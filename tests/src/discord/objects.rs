@@ -46,7 +46,7 @@ impl World {
         json!({
             "id": channel.id.to_string(), "type": channel.kind, "guild_id": guild.to_string(), "name": channel.name,
             "position": position, "permission_overwrites": overwrites, "nsfw": false, "parent_id": null,
-            "topic": null, "last_message_id": null, "rate_limit_per_user": 0,
+            "topic": channel.topic, "last_message_id": null, "rate_limit_per_user": 0,
         })
     }
 

@@ -69,7 +69,7 @@ impl Sessions {
 
     /// Opens a session.
     pub(super) fn open(&mut self, shard: (u64, u64), intents: u64, live: UnboundedSender<Out>) -> String {
-        let id = secret();
+        let id = secret("gateway-session");
         self.begun += 1;
         let live = Some(live);
         self.all.push(Session { id: id.clone(), shard, intents, seq: 0, missed: VecDeque::new(), live });

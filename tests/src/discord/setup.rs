@@ -105,6 +105,9 @@ pub struct User {
     /// The shown name.
     #[serde(default)]
     pub global_name: Option<String>,
+    /// What only they themselves are shown.
+    #[serde(default)]
+    pub email: Option<String>,
     /// Whether direct messages of the bot are refused with 50007.
     #[serde(default)]
     pub closed_to_messages: bool,
@@ -140,6 +143,9 @@ pub struct Channel {
     /// 0 text, 2 voice, 4 category, 5 announcement.
     #[serde(default)]
     pub kind: u8,
+    /// What stands below the name.
+    #[serde(default)]
+    pub topic: Option<String>,
     /// Whether the bot may post here; otherwise it meets 50013.
     #[serde(default = "yes")]
     pub bot_may_post: bool,
@@ -241,7 +247,14 @@ impl User {
         if let Some(first) = shown.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        Self { id, username: username.into(), global_name: Some(shown), closed_to_messages: false, bot: false }
+        Self {
+            id,
+            username: username.into(),
+            global_name: Some(shown),
+            email: None,
+            closed_to_messages: false,
+            bot: false,
+        }
     }
 }
 
@@ -255,6 +268,6 @@ impl Member {
 impl Channel {
     /// A text channel in which the bot may post.
     pub fn text(id: u64, name: &str) -> Self {
-        Self { id, name: name.into(), kind: 0, bot_may_post: true, bot_may_read: true }
+        Self { id, name: name.into(), kind: 0, topic: None, bot_may_post: true, bot_may_read: true }
     }
 }

@@ -182,9 +182,9 @@ pub(super) fn stamp() -> String {
     chrono::DateTime::<chrono::Utc>::from(SystemTime::now()).format("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
 }
 
-/// Something nobody can guess.
-pub(super) fn secret() -> String {
-    uuid::Uuid::now_v7().simple().to_string() + &uuid::Uuid::now_v7().simple().to_string()[20..]
+/// Something nobody can guess. Its kind stands in front, so that it is known wherever it turns up.
+pub(super) fn secret(kind: &str) -> String {
+    format!("{kind}-") + &uuid::Uuid::now_v7().simple().to_string() + &uuid::Uuid::now_v7().simple().to_string()[20..]
 }
 
 /// Whether more than `limit` instants of the last `window` are in the list, after adding this one.

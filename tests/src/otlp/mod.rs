@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -114,9 +115,27 @@ impl Sink {
         self.store.lock().metrics.clone()
     }
 
-    /// Forgets what has arrived.
+    /// Looks away from what has arrived; [`Sink::everything`] still has it.
     pub fn clear(&self) {
-        *self.store.lock() = Received::default();
+        let seen = std::mem::take(&mut *self.store.lock());
+        self.store.earlier.lock().unwrap_or_else(PoisonError::into_inner).extend(seen);
+    }
+
+    /// All that ever arrived, also what was cleared.
+    pub fn everything(&self) -> Received {
+        let mut all = self.store.earlier.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.extend(self.received());
+        all
+    }
+
+    /// From now on keeps exports byte for byte, too.
+    pub fn keep_bytes(&self) {
+        self.store.bytes().get_or_insert_default();
+    }
+
+    /// The exports since [`Sink::keep_bytes`], each with the signal's path, as they came over the wire.
+    pub fn bytes(&self) -> Vec<(&'static str, Bytes)> {
+        self.store.bytes().clone().unwrap_or_default()
     }
 
     /// Waits until `done` holds for what has arrived; past the deadline the error shows all traces.
@@ -146,6 +165,13 @@ impl Sink {
 }
 
 impl Received {
+    fn extend(&mut self, later: Received) {
+        self.spans.extend(later.spans);
+        self.logs.extend(later.logs);
+        self.metrics.extend(later.metrics);
+        self.unreadable.extend(later.unreadable);
+    }
+
     fn missing(&self, what: &str, deadline: Duration) -> String {
         let mut text = format!(
             "{what} did not arrive within {deadline:?}; {} spans, {} log records, {} metrics did:\n{}",
@@ -165,12 +191,22 @@ impl Received {
 #[derive(Clone)]
 struct Store {
     received: Arc<Mutex<Received>>,
+    earlier: Arc<Mutex<Received>>,
+    bytes: Arc<Mutex<Option<Exports>>>,
     arrivals: watch::Sender<u64>,
 }
 
+/// Exports byte for byte, with the path of their signal.
+type Exports = Vec<(&'static str, Bytes)>;
+
 impl Default for Store {
     fn default() -> Store {
-        Store { received: Arc::default(), arrivals: watch::Sender::new(0) }
+        Store {
+            received: Arc::default(),
+            earlier: Arc::default(),
+            bytes: Arc::default(),
+            arrivals: watch::Sender::new(0),
+        }
     }
 }
 
@@ -178,6 +214,17 @@ impl Store {
     /// A spec that panics while it looks must not silence the receiver for the others.
     fn lock(&self) -> MutexGuard<'_, Received> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bytes(&self) -> MutexGuard<'_, Option<Exports>> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Before it is read: what cannot be read was sent as well.
+    fn arrived(&self, path: &'static str, export: impl FnOnce() -> Bytes) {
+        if let Some(kept) = self.bytes().as_mut() {
+            kept.push((path, export()));
+        }
     }
 
     fn keep(&self, add: impl FnOnce(&mut Received)) {

@@ -70,11 +70,12 @@ async fn http_logs(State(store): State<Store>, body: Bytes) -> Response {
 
 fn accept<M: Message + Default>(
     store: &Store,
-    path: &str,
+    path: &'static str,
     body: Bytes,
     add: fn(&mut Received, M),
     answer: &impl Message,
 ) -> Response {
+    store.arrived(path, || body.clone());
     match M::decode(body) {
         Ok(request) => {
             store.keep(|received| add(received, request));
@@ -122,7 +123,9 @@ impl traces::trace_service_server::TraceService for Store {
         request: Request<traces::ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<traces::ExportTraceServiceResponse>, Status> {
         self.came("grpc:traces", &request.metadata().clone().into_headers());
-        self.keep(|received| decode::spans(received, request.into_inner()));
+        let export = request.into_inner();
+        self.arrived("/v1/traces", || export.encode_to_vec().into());
+        self.keep(|received| decode::spans(received, export));
         Ok(tonic::Response::new(Default::default()))
     }
 }
@@ -134,7 +137,9 @@ impl metrics::metrics_service_server::MetricsService for Store {
         request: Request<metrics::ExportMetricsServiceRequest>,
     ) -> Result<tonic::Response<metrics::ExportMetricsServiceResponse>, Status> {
         self.came("grpc:metrics", &request.metadata().clone().into_headers());
-        self.keep(|received| decode::metrics(received, request.into_inner()));
+        let export = request.into_inner();
+        self.arrived("/v1/metrics", || export.encode_to_vec().into());
+        self.keep(|received| decode::metrics(received, export));
         Ok(tonic::Response::new(Default::default()))
     }
 }
@@ -146,7 +151,9 @@ impl logs::logs_service_server::LogsService for Store {
         request: Request<logs::ExportLogsServiceRequest>,
     ) -> Result<tonic::Response<logs::ExportLogsServiceResponse>, Status> {
         self.came("grpc:logs", &request.metadata().clone().into_headers());
-        self.keep(|received| decode::logs(received, request.into_inner()));
+        let export = request.into_inner();
+        self.arrived("/v1/logs", || export.encode_to_vec().into());
+        self.keep(|received| decode::logs(received, export));
         Ok(tonic::Response::new(Default::default()))
     }
 }

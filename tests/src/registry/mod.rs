@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use serde::de::DeserializeOwned;
 
-use crate::otlp::{Received, Span};
+use crate::otlp::{Attributes, Received, Span};
 use model::{ByName, Definition, Group, Manifest};
 
 pub use check::Finding;
@@ -127,6 +127,47 @@ impl Registry {
         let unseen: Vec<String> = names.chain(unmeasured).map(str::to_owned).collect();
         let declared = self.spans.len() + self.metrics.len();
         Coverage { seen: declared - unseen.len(), declared, unseen }
+    }
+
+    /// Everything that is declared: kinds of span, metrics, attributes.
+    #[must_use]
+    pub fn declared(&self) -> BTreeSet<String> {
+        let spans = self.spans.iter().map(|span| format!("span {}", span.r#type));
+        let metrics = self.metrics.keys().map(|name| format!("metric {name}"));
+        let attributes = self.attributes.keys().map(|key| format!("attribute {key}"));
+        spans.chain(metrics).chain(attributes).collect()
+    }
+
+    /// What of it occurs in `received`.
+    #[must_use]
+    pub fn seen(&self, received: &Received) -> BTreeSet<String> {
+        let mut seen = BTreeSet::new();
+        let mut keys = |given: &Attributes| {
+            let keys = given.keys().filter(|key| self.attributes.contains_key(*key));
+            seen.extend(keys.map(|key| format!("attribute {key}")));
+        };
+        for span in &received.spans {
+            keys(&span.attributes);
+            keys(&span.resource.attributes);
+            span.links.iter().for_each(|link| keys(&link.attributes));
+        }
+        received.logs.iter().for_each(|log| keys(&log.attributes));
+        received.metrics.iter().flat_map(|metric| &metric.points).for_each(|point| keys(&point.attributes));
+        let unseen: BTreeSet<String> = self.coverage(received).unseen.into_iter().collect();
+        let spans = self.spans.iter().filter(|span| !unseen.contains(&span.r#type));
+        seen.extend(spans.map(|span| format!("span {}", span.r#type)));
+        let metrics = self.metrics.keys().filter(|name| !unseen.contains(*name));
+        seen.extend(metrics.map(|name| format!("metric {name}")));
+        seen
+    }
+
+    /// The values that a declared attribute may have; none for one whose set is open.
+    #[must_use]
+    pub fn members(&self, key: &str) -> Option<Vec<&str>> {
+        match &self.attributes.get(key)?.r#type {
+            Type::Members { members } => Some(members.iter().map(|member| member.value.as_str()).collect()),
+            Type::Plain(_) => None,
+        }
     }
 
     fn types<'a>(&'a self, span: &'a Span) -> impl Iterator<Item = &'a str> {

@@ -10,6 +10,9 @@ use super::native::{Binaries, is_executable, on_path};
 use super::ports;
 use super::process::{self, Process, Stop};
 
+/// Known from anything else, so that specs can look for it.
+const PASSWORD: &str = "native-broker-password";
+
 /// Debian's wrapper on the path insists on its own user and directories, so the program itself comes first.
 pub(super) fn binary() -> Option<PathBuf> {
     let debian = PathBuf::from("/usr/lib/rabbitmq/bin/rabbitmq-server");
@@ -40,12 +43,15 @@ pub(super) async fn start(binaries: &Binaries, directory: &Path) -> Result<(Proc
     let binary = binaries.rabbitmq.clone();
     let broker =
         Process::start("rabbitmq", (port, directory, Stop::Kill), move || command(&binary, &home, names, nodes))?;
-    Ok((broker, epmd, format!("amqp://guest:guest@127.0.0.1:{port}/%2f")))
+    Ok((broker, epmd, format!("amqp://guest:{PASSWORD}@127.0.0.1:{port}/%2f")))
 }
 
 /// The quorum queues' log is kept small: by default it takes half a gigabyte of a disk that may be in memory.
 fn configuration(port: u16) -> String {
-    format!("listeners.tcp.1 = 127.0.0.1:{port}\ndisk_free_limit.absolute = 50MB\nraft.wal_max_size_bytes = 67108864\n")
+    format!(
+        "listeners.tcp.1 = 127.0.0.1:{port}\ndefault_pass = {PASSWORD}\ndisk_free_limit.absolute = 50MB\n\
+         raft.wal_max_size_bytes = 67108864\n"
+    )
 }
 
 fn command(binary: &Path, home: &Path, names: u16, nodes: u16) -> Command {

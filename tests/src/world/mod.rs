@@ -2,16 +2,20 @@
 
 mod binaries;
 mod clock;
+mod ending;
 mod person;
 mod replica;
 mod service;
+mod rows;
 mod settings;
+mod tap;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -25,8 +29,9 @@ pub use person::{Answer, Person, in_minutes};
 pub use replica::Replica;
 pub use service::{Running, Service, command};
 pub use watching::Watching;
+pub use tap::{Tap, Tapped};
 
-use crate::discord::{Discord, Setup, Simulator, ids};
+use crate::discord::{Application, Discord, Setup, Simulator, ids};
 use crate::otlp::Sink;
 use crate::servers::{Servers, ports};
 
@@ -48,6 +53,10 @@ pub struct World {
     pub namespace: String,
     /// The database's URL.
     pub database: String,
+    /// Settings that services get instead of the usual ones.
+    pub instead: BTreeMap<String, String>,
+    application: Application,
+    asked: Arc<AtomicUsize>,
     simulator: Option<Simulator>,
     discord_url: String,
     gateway_url: String,
@@ -79,12 +88,22 @@ impl World {
     /// # Errors
     /// When the simulator cannot be started.
     pub async fn on(servers: &'static Servers) -> Result<Self> {
+        Self::with(servers, Setup::demo()).await
+    }
+
+    /// As [`World::on`], with another Discord than the demonstration's.
+    ///
+    /// # Errors
+    /// When the simulator cannot be started.
+    pub async fn with(servers: &'static Servers, setup: Setup) -> Result<Self> {
         // A bot that is killed and started again identifies sooner than Discord likes; that is not what worlds are for.
-        let setup = Setup { identify_spacing_ms: 0, heartbeat_ms: 5_000, ..Setup::demo() };
+        let setup = Setup { identify_spacing_ms: 0, heartbeat_ms: 5_000, ..setup };
+        let application = setup.application.clone();
         let simulator = Simulator::start(SocketAddr::from(([127, 0, 0, 1], ports::free()?)), setup).await?;
         let (url, gateway) = (simulator.url(), simulator.gateway_url());
         let mut world = Self::around(servers, &url, &gateway).await?;
         world.simulator = Some(simulator);
+        world.application = application;
         Ok(world)
     }
 
@@ -109,6 +128,9 @@ impl World {
             sink: Sink::start(local(0))?,
             namespace,
             database,
+            instead: BTreeMap::new(),
+            application: Setup::demo().application,
+            asked: Arc::default(),
             simulator: None,
             discord_url: discord_url.to_owned(),
             gateway_url: gateway_url.to_owned(),
@@ -239,7 +261,13 @@ impl World {
             "eve" => ids::EVE,
             other => panic!("nobody is called {other}"),
         };
-        Person::new(id, self.api_url(), self.discord.clone())
+        Person::new(id, self.api_url(), self.discord.clone(), self.asked.clone())
+    }
+
+    /// How many requests people made to the api.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Somebody who is signed in.

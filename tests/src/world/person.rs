@@ -1,5 +1,7 @@
 //! Somebody with a browser and with Discord.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -18,6 +20,7 @@ pub struct Person {
     discord: Discord,
     http: Client,
     cookies: Vec<(String, String)>,
+    asked: Arc<AtomicUsize>,
 }
 
 /// What the api answered.
@@ -38,13 +41,13 @@ impl Answer {
 }
 
 impl Person {
-    pub(super) fn new(id: u64, api: String, discord: Discord) -> Self {
+    pub(super) fn new(id: u64, api: String, discord: Discord, asked: Arc<AtomicUsize>) -> Self {
         let http = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(15))
             .build()
             .expect("the client can be built");
-        Self { id, api, discord, http, cookies: Vec::new() }
+        Self { id, api, discord, http, cookies: Vec::new(), asked }
     }
 
     /// Signs in as a browser does: the address, Discord's page, the way back.
@@ -95,8 +98,15 @@ impl Person {
         Self { http: slow.expect("the client can be built"), ..self.clone() }
     }
 
-    /// A request with this person's cookies.
+    /// What the browser keeps under a name.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies.iter().find(|(kept, _)| kept == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A request with this person's cookies. It counts as made: who asks for one sends it.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = self.http.request(method, format!("{}{path}", self.api));
         if cookies.is_empty() { request } else { request.header(COOKIE, cookies.join("; ")) }

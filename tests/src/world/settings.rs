@@ -32,7 +32,7 @@ impl World {
     /// The environment of a service.
     #[must_use]
     pub fn settings(&self, service: Service) -> Vec<(String, String)> {
-        let application = Setup::demo().application;
+        let application = &self.application;
         let mut settings = owned(&[
             ("DATABASE_URL", &self.database),
             ("AMQP_URL", self.servers.amqp_url()),
@@ -67,6 +67,11 @@ impl World {
             Service::NotificationDaemon | Service::StatusDaemon => Vec::new(),
         };
         settings.extend(more);
+        for (name, value) in &mut settings {
+            if let Some(other) = self.instead.get(name) {
+                value.clone_from(other);
+            }
+        }
         settings.extend(self.more.lock().expect("nobody panics there").iter().cloned());
         settings
     }

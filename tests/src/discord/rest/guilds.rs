@@ -52,7 +52,11 @@ async fn me(caller: Caller, State(app): State<App>) -> Answer {
         Caller::Person(user, scope) if scope.split(' ').any(|each| each == "identify") => user,
         Caller::Person(..) => return Err(Refusal::with(403, 50001, "Missing Access")),
     };
-    Ok(Json(app.read(|world| world.user_object(id))))
+    Ok(Json(app.read(|world| {
+        let mut shown = world.user_object(id);
+        shown["email"] = world.users.get(&id).and_then(|user| user.email.clone()).into();
+        shown
+    })))
 }
 
 async fn my_guilds(caller: Caller, State(app): State<App>) -> Answer {
