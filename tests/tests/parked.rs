@@ -133,6 +133,7 @@ async fn op_05_a_message_is_in_the_table_once_although_the_bot_dies_before_it_sa
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one message, step by step")]
 async fn op_05_a_message_is_sent_again_under_its_id_and_twice_does_no_harm() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;

@@ -80,8 +80,8 @@ async fn t_04_a_message_of_an_unknown_version_is_parked_kept_and_sent_again_and_
     alter(&world, NEWER).await;
     renames(&host, &game, "Arrakis").await;
     until(&world, "select count(*)::text from parked", "1").await;
-    // Meanwhile the announcement is shown by the bot's own claim.
-    world.settle().await;
+    // Meanwhile the announcement is shown by the bot's own claim, whose idle look comes after 30 s.
+    world.settled(ARRIVAL + ARRIVAL).await.expect("the bot looks by itself");
     alter(&world, LEARNT).await;
     assert_eq!(operate(&world, &["redrive", "--reason", "unknown_version"]).await.code, Some(0));
     world.settle().await;

@@ -123,6 +123,7 @@ pub async fn keep(sql: &mut Sql, message: &Refused<'_>) -> Result<()> {
 ///
 /// # Errors
 /// When the database is away.
+#[expect(clippy::too_many_lines, reason = "it is one statement and its columns")]
 pub async fn find(sql: &mut Sql, filter: &Filter) -> Result<Vec<Item>> {
     let rows = sqlx::query!(
         r#"/* SELECT parked deliveries announcements */
