@@ -102,7 +102,7 @@ async fn t_12_a_kill_loses_what_the_last_batches_held_and_nothing_that_came_befo
     for (name, wait) in
         [("BSP_SCHEDULE_DELAY", "1000"), ("BLRP_SCHEDULE_DELAY", "1000"), ("METRIC_EXPORT_INTERVAL", "1000")]
     {
-        world.instead.insert(format!("OTEL_{name}"), wait.to_owned());
+        world.set(&format!("OTEL_{name}"), wait);
     }
     world.start(Service::Api).await.expect("the api starts");
     let person = world.person("dm");
@@ -123,7 +123,7 @@ async fn t_12_a_kill_loses_what_the_last_batches_held_and_nothing_that_came_befo
     assert_eq!(left.unreadable, Vec::<String>::new(), "nor half");
 
     // With batches that wait long enough, the loss shows; and only that is lost.
-    world.instead.insert("OTEL_BSP_SCHEDULE_DELAY".to_owned(), "60000".to_owned());
+    world.set("OTEL_BSP_SCHEDULE_DELAY", "60000");
     world.start(Service::Api).await.expect("the api starts again");
     let last = ask(&person, 40, 5).await;
     let counted = |received: &Received| (5.0..20.0).contains(&measured(received));

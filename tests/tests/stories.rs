@@ -107,7 +107,7 @@ async fn join_by_web_edits_the_post_at_once_and_writes_a_minute_later_in_a_trace
              bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.outcome=done} ~A(publish)
                bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
          api client SELECT users
-    B  notification-daemon internal job notice.joined {gamesched.game.id=G, gamesched.outcome=done, gamesched.job.lateness<5} ~A(join)
+    B  notification-daemon internal job notice.joined {gamesched.game.id=G, gamesched.guild.id=D, gamesched.outcome=done, gamesched.job.lateness<5} ~A(join)
          notification-daemon internal expand {gamesched.game.id=G}
            notification-daemon client SELECT games participants · INSERT deliveries INSERT outbox · UPDATE scheduled_notifications · COMMIT
            notification-daemon producer publish game_scheduler:delivery.due
@@ -186,7 +186,7 @@ async fn a_reminder_is_a_trace_of_its_own_one_click_from_the_request_that_schedu
     let roots = [CREATE, "job notice.reminder"];
     let story = told.story(&roots, &[(CREATE, 1), (CREATED, 1), (CREATED_LIVE, 1), (roots[1], 1), (LETTER, 1)]).await;
     assert_snapshot!(story.split_once("\nB").expect("two traces").1, @"
-      notification-daemon internal job notice.reminder {gamesched.game.id=G, gamesched.outcome=done, gamesched.job.lateness<5} ~A(create)
+      notification-daemon internal job notice.reminder {gamesched.game.id=G, gamesched.guild.id=D, gamesched.outcome=done, gamesched.job.lateness<5} ~A(create)
          notification-daemon internal expand {gamesched.game.id=G}
            notification-daemon client SELECT games participants · INSERT deliveries INSERT outbox · UPDATE scheduled_notifications · COMMIT
            notification-daemon producer publish game_scheduler:delivery.due
@@ -210,7 +210,7 @@ async fn a_start_is_a_trace_of_its_own_that_links_to_the_request_that_scheduled_
     let live = "process game_scheduler:game.started:api.events.{replica}";
     let story = told.story(&roots, &[(CREATE, 1), (CREATED, 1), (roots[1], 1), (edited, 1), (live, 1)]).await;
     assert_snapshot!(story.split_once("\nB").expect("two traces").1, @"
-      status-daemon internal job transition.in_progress {gamesched.game.id=G, gamesched.outcome=done, gamesched.job.lateness<5} ~A(create)
+      status-daemon internal job transition.in_progress {gamesched.game.id=G, gamesched.guild.id=D, gamesched.outcome=done, gamesched.job.lateness<5} ~A(create)
          status-daemon internal start {gamesched.game.id=G}
            status-daemon client SELECT games · UPDATE games · UPDATE scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · UPDATE scheduled_transitions · COMMIT
            status-daemon producer publish game_scheduler:game.started

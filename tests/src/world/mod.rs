@@ -53,8 +53,6 @@ pub struct World {
     pub namespace: String,
     /// The database's URL.
     pub database: String,
-    /// Settings that services get instead of the usual ones.
-    pub instead: BTreeMap<String, String>,
     application: Application,
     asked: Arc<AtomicUsize>,
     simulator: Option<Simulator>,
@@ -128,7 +126,6 @@ impl World {
             sink: Sink::start(local(0))?,
             namespace,
             database,
-            instead: BTreeMap::new(),
             application: Setup::demo().application,
             asked: Arc::default(),
             simulator: None,

@@ -67,11 +67,6 @@ impl World {
             Service::NotificationDaemon | Service::StatusDaemon => Vec::new(),
         };
         settings.extend(more);
-        for (name, value) in &mut settings {
-            if let Some(other) = self.instead.get(name) {
-                value.clone_from(other);
-            }
-        }
         settings.extend(self.more.lock().expect("nobody panics there").iter().cloned());
         settings
     }

@@ -65,13 +65,13 @@ fn passwords(world: &mut World, flock: &mut Flock) {
     let database = flock.hatch("the database's password", &[]);
     let redis = flock.hatch("Redis's password", &[]);
     let url = world.database.replacen("postgres@", &format!("postgres:{database}@"), 1);
-    world.instead.insert("DATABASE_URL".into(), url);
+    world.set("DATABASE_URL", &url);
     let url = world.servers.redis_url().replacen("://", &format!("://default:{redis}@"), 1);
-    world.instead.insert("REDIS_URL".into(), url);
+    world.set("REDIS_URL", &url);
     let broker = world.servers.amqp_url().split(['@', ':']).nth(2).expect("a password").to_owned();
     flock.know("the broker's password", &broker, &[]);
     flock.know("the key of tokens", TOKEN_KEY, &[]);
-    world.instead.insert("TOKEN_KEY".into(), TOKEN_KEY.into());
+    world.set("TOKEN_KEY", TOKEN_KEY);
     for (name, wide) in [("an OAuth access token", "oauth-access-0"), ("an OAuth refresh token", "oauth-refresh-0")] {
         flock.know(name, wide, &[]);
     }
