@@ -39,8 +39,8 @@ pub(super) async fn tell(sql: &mut Sql, change: &Change<'_>, now: DateTime<Utc>)
     let demoted = moved.demoted.iter().map(|_| RosterEvent::Demoted);
     let events: Vec<_> = left.chain(promoted).chain(demoted).collect();
 
-    // Nobody knows of a hidden game; once it is announced, everybody is told where they stand then.
-    if !change.game.is_hidden(now) {
+    // Once a game is announced, everybody is told where they stand then.
+    if change.game.is_known(now) {
         write(sql, change, &moved, now).await?;
     }
     Ok(events)

@@ -96,6 +96,12 @@ impl Game {
         !self.is_announced(now)
     }
 
+    /// Whether people know of it and are told what changes. A post that is late has told nobody yet.
+    #[must_use]
+    pub fn is_known(&self, now: DateTime<Utc>) -> bool {
+        self.post_at.is_none() && !self.is_hidden(now)
+    }
+
     /// People may join and leave by themselves (RO-12).
     #[must_use]
     pub fn is_open(&self, now: DateTime<Utc>) -> bool {

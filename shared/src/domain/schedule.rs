@@ -161,11 +161,11 @@ pub fn join_notice(game: &Game, now: DateTime<Utc>) -> DueNotice {
 }
 
 /// The row that tells people of another start, once it has stayed for a minute (NO-09, LI-38). None about a game that
-/// was hidden: nobody knew the old one.
+/// nobody knew at its old start.
 #[must_use]
 pub fn move_notice(before: &Game, after: &Game, now: DateTime<Utc>) -> Option<DueNotice> {
-    let hidden = before.is_hidden(now) || after.is_hidden(now);
-    (before.scheduled_at != after.scheduled_at && !hidden).then(|| DueNotice {
+    let known = before.is_known(now) && after.is_known(now);
+    (known && before.scheduled_at != after.scheduled_at).then(|| DueNotice {
         kind: Notice::Rescheduled,
         minutes_before: None,
         due_at: now + MOVE_NOTICE_AFTER,
