@@ -97,7 +97,7 @@ fn measured(received: &Received) -> f64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t_12_a_kill_loses_what_the_last_batches_held_and_nothing_that_came_before() {
-    let mut world = World::empty().await.expect("a world can be made");
+    let world = World::empty().await.expect("a world can be made");
     // As it is when nobody sets anything, but for the measurements, which would wait for a minute.
     for (name, wait) in
         [("BSP_SCHEDULE_DELAY", "1000"), ("BLRP_SCHEDULE_DELAY", "1000"), ("METRIC_EXPORT_INTERVAL", "1000")]
