@@ -159,8 +159,11 @@ async fn t_14_what_nobody_declared_and_what_looks_like_a_secret_stays_in_the_pro
     assert!(counted("\"span\"") >= 2.0 && counted("\"log\"") >= 2.0, "{dropped:?}");
 }
 
+/// Whether a histogram measured this span.
+type Measures = fn(&Span) -> bool;
+
 /// Histograms of latency, and the spans that they measure.
-const MEASURED: [(&str, fn(&Span) -> bool); 4] = [
+const MEASURED: [(&str, Measures); 4] = [
     ("http.server.request.duration", |span| span.kind == Kind::Server && span.service() == "api"),
     ("messaging.process.duration", |span| span.kind == Kind::Consumer && span.name.starts_with("process ")),
     ("gamesched.schedule.lateness", |span| span.name.starts_with("job ")),

@@ -310,8 +310,8 @@ async fn t_09_a_value_that_cannot_be_honoured_ends_the_process_with_one_line_tha
 
 /// The names in the first cells of the table under a heading of the operator's guide.
 fn table(heading: &str) -> BTreeSet<String> {
-    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operator.md"));
-    let guide = guide.expect("there is a guide");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let guide = std::fs::read_to_string(root.join("docs/operator.md")).expect("there is a guide");
     let (_, below) = guide.split_once(heading).unwrap_or_else(|| panic!("no {heading:?}"));
     let rows = below.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
     let cells = rows.filter_map(|row| row.split('|').nth(1).map(str::to_owned));

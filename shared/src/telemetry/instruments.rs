@@ -58,10 +58,17 @@ pub struct Instruments {
     pub sse_events: Counter<u64>,
     pub projection_reads: Counter<u64>,
     pub discord: Discord,
+    pub exports: Exports,
+}
+
+/// What becomes of telemetry itself.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each is described where it is built")]
+pub struct Exports {
     pub attributes_dropped: Counter<u64>,
-    pub spans_exported: Counter<u64>,
-    pub logs_exported: Counter<u64>,
-    pub points_exported: Counter<u64>,
+    pub spans: Counter<u64>,
+    pub logs: Counter<u64>,
+    pub points: Counter<u64>,
 }
 
 /// Numbers that gauges read; callbacks load atomics and never do I/O.
@@ -173,14 +180,22 @@ impl Instruments {
             sse_events: counter("gamesched.sse.events", "{event}", "Events for streams of live updates."),
             projection_reads: counter("gamesched.projection.reads", "{read}", "Reads of the member projection."),
             discord: Discord::new(meter),
+            exports: Exports::new(meter),
+        }
+    }
+}
+
+impl Exports {
+    fn new(meter: &Meter) -> Self {
+        let counter = |name: &'static str, unit: &'static str, description: &'static str| {
+            meter.u64_counter(name).with_unit(unit).with_description(description).build()
+        };
+        let points = "otel.sdk.exporter.metric_data_point.exported";
+        Self {
             attributes_dropped: counter("gamesched.telemetry.attributes.dropped", "{attribute}", "Undeclared ones."),
-            spans_exported: counter("otel.sdk.exporter.span.exported", "{span}", "Spans whose export has ended."),
-            logs_exported: counter("otel.sdk.exporter.log.exported", "{log_record}", "Records whose export has ended."),
-            points_exported: counter(
-                "otel.sdk.exporter.metric_data_point.exported",
-                "{data_point}",
-                "Points whose export has ended.",
-            ),
+            spans: counter("otel.sdk.exporter.span.exported", "{span}", "Spans whose export has ended."),
+            logs: counter("otel.sdk.exporter.log.exported", "{log_record}", "Records whose export has ended."),
+            points: counter(points, "{data_point}", "Points whose export has ended."),
         }
     }
 }

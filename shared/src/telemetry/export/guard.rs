@@ -108,7 +108,7 @@ impl Guard {
     fn tell(self, dropped: u32) {
         if let (1.., Some(instruments)) = (dropped, instruments::installed()) {
             let labels = [KeyValue::new("gamesched.telemetry.signal", self.signal)];
-            instruments.attributes_dropped.add(u64::from(dropped), &labels);
+            instruments.exports.attributes_dropped.add(u64::from(dropped), &labels);
         }
     }
 }

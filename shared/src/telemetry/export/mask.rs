@@ -142,7 +142,7 @@ mod tests {
     fn t_14_what_the_services_say_stays_as_it_is() {
         for text in [
             "",
-            "select g.id, g.guild_id from games g where g.scheduled_at <= $1 and g.status = any($2) for update skip locked",
+            "with due as (select g.id, g.guild_id from games g where g.scheduled_at <= $1 and g.status = any($2) for update skip locked) select * from due",
             "INSERT games · SELECT participants; insert_or_update_the_projection_of_members_and_roles_v2",
             "https://discord.com/api/v10/webhooks/1099511627776/REDACTED/messages/@original",
             "/api/v1/games/0198c5f2-3a44-7cc0-8d5f-1f2e3d4c5b6a/participants/0198c5f2-3a44-7cc0-8d5f-1f2e3d4c5b6b",

@@ -68,7 +68,7 @@ impl<E: SpanExporter> Spans<E> {
     /// `limit` is the longest value in bytes, if the environment says.
     pub(super) fn new(inner: E, grpc: bool, limit: Option<usize>) -> Self {
         let component = if grpc { "otlp_grpc_span_exporter" } else { "otlp_http_span_exporter" };
-        let outcome = Outcome::new(component, |instruments| &instruments.spans_exported);
+        let outcome = Outcome::new(component, |instruments| &instruments.exports.spans);
         Self { inner, guard: Guard { signal: "span", limit }, outcome }
     }
 }
@@ -109,7 +109,7 @@ impl<E: LogExporter> Logs<E> {
     /// As for spans.
     pub(super) fn new(inner: E, grpc: bool, limit: Option<usize>) -> Self {
         let component = if grpc { "otlp_grpc_log_exporter" } else { "otlp_http_log_exporter" };
-        let outcome = Outcome::new(component, |instruments| &instruments.logs_exported);
+        let outcome = Outcome::new(component, |instruments| &instruments.exports.logs);
         let logger = SdkLoggerProvider::builder().build().logger("gamesched");
         Self { inner, guard: Guard { signal: "log", limit }, outcome, logger }
     }
@@ -156,7 +156,7 @@ impl<E: PushMetricExporter> Points<E> {
     /// As for spans, but that no value is shortened.
     pub(super) fn new(inner: E, grpc: bool) -> Self {
         let component = if grpc { "otlp_grpc_metric_exporter" } else { "otlp_http_metric_exporter" };
-        Self { inner, outcome: Outcome::new(component, |instruments| &instruments.points_exported) }
+        Self { inner, outcome: Outcome::new(component, |instruments| &instruments.exports.points) }
     }
 }
 

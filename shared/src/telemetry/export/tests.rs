@@ -144,7 +144,7 @@ fn t_11_a_failed_export_has_a_class() {
 /// Not a measurement to rely on, but one to see when somebody makes the guard a hundred times slower.
 #[tokio::test]
 async fn t_10_a_batch_in_which_nothing_must_change_costs_little() {
-    let statement = "select g.id, g.title from games g where g.id = $1 ".repeat(8);
+    let statement = "explain select g.id, g.title from games g where g.id = $1 ".repeat(8);
     let attributes = vec![
         KeyValue::new("db.system.name", "postgresql"),
         KeyValue::new("db.namespace", "games"),
