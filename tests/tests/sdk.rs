@@ -201,7 +201,12 @@ async fn t_15_the_labels_of_a_latency_histogram_find_the_spans_that_it_measured(
         assert!(!last.is_empty(), "{name} was not measured");
         for (metric, point) in last.values() {
             let found = spans.iter().filter(|span| {
-                let carries = |(key, value): (&String, _)| span.attributes.get(key) == Some(value);
+                // A queue of a replica has a name of its own in spans, and the name of all replicas in metrics.
+                let template = span.attributes.get("messaging.destination.template");
+                let carries = |(key, value): (&String, _)| {
+                    let of_all = template.filter(|_| key == "messaging.destination.name");
+                    of_all.or(span.attributes.get(key)) == Some(value)
+                };
                 span.service() == metric.service() && point.attributes.iter().all(carries)
             });
             let found = found.count() as f64;

@@ -18,6 +18,8 @@ const ARRIVAL: Duration = Duration::from_secs(30);
 const JOIN: &str = "POST /api/v1/games/{id}/join";
 const EDIT: &str = "PUT /api/v1/games/{id}";
 const CHANGED: &str = "process game_scheduler:game.roster_changed:bot.announcements";
+const CHANGED_LIVE: &str = "process game_scheduler:game.roster_changed:api.events.{replica}";
+const UPDATED_LIVE: &str = "process game_scheduler:game.updated:api.events.{replica}";
 const UPDATED: &str = "process game_scheduler:game.updated:bot.announcements";
 const KEPT: &str = "process game_scheduler:bot.announcements.parked";
 
@@ -55,12 +57,13 @@ async fn t_04_a_retry_after_a_500_of_discord_is_a_root_that_links_to_the_change(
     assert_eq!(ada.joins(&game).await.status, 200);
     world.settle().await;
     let roots = [JOIN, "job announcement"];
-    assert_snapshot!(story(&world, &game, &roots, &[(JOIN, 1), (CHANGED, 1), (roots[1], 1)]).await, @"
+    assert_snapshot!(story(&world, &game, &roots, &[(JOIN, 1), (CHANGED, 1), (CHANGED_LIVE, 1), (roots[1], 1)]).await, @"
     A  api server POST /api/v1/games/{id}/join 200 {gamesched.game.id=G}
          api client GET · EVALSHA · SELECT games guilds · EVALSHA
          api internal join {gamesched.game.id=G}
            api client BEGIN · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.roster_changed
+             api consumer process game_scheduler:game.roster_changed:api.events.{replica} {gamesched.game.id=G, gamesched.attempt=1, gamesched.outcome=done} ~A(publish)
              bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.attempt=1, gamesched.outcome=retry} !500 ~A(publish)
                bot client UPDATE announcements · SELECT games participants · EVALSHA
                bot client PATCH /channels/{channel_id}/messages/{message_id} 500 !500
@@ -86,7 +89,7 @@ async fn t_04_a_message_of_an_unknown_version_is_parked_kept_and_sent_again_and_
     assert_eq!(operate(&world, &["redrive", "--reason", "unknown_version"]).await.code, Some(0));
     world.settle().await;
     let roots = [EDIT, KEPT, "operator parked redrive", "publish game_scheduler:game.updated"];
-    let expected = [(roots[0], 1), (roots[1], 1), (roots[2], 1), (roots[3], 2), (UPDATED, 2)];
+    let expected = [(roots[0], 1), (roots[1], 1), (roots[2], 1), (roots[3], 2), (UPDATED, 2), (UPDATED_LIVE, 2)];
     let mut text = story(&world, &game, &roots, &expected).await;
     for relay in ["api", "bot", "notification-daemon", "status-daemon"] {
         text = text.replace(&format!("D  {relay} producer"), "D  any producer");
@@ -97,6 +100,7 @@ async fn t_04_a_message_of_an_unknown_version_is_parked_kept_and_sent_again_and_
          api internal update {gamesched.game.id=G}
            api client BEGIN · SELECT games · SELECT participants · UPDATE games · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.updated
+             api consumer process game_scheduler:game.updated:api.events.{replica} {gamesched.attempt=1, gamesched.outcome=failed} !unknown_version ~A(publish)
              bot consumer process game_scheduler:game.updated:bot.announcements {gamesched.attempt=1, gamesched.outcome=parked} !unknown_version ~A(publish)
          api client SELECT games participants · EVALSHA
     B  bot consumer process game_scheduler:bot.announcements.parked {gamesched.attempt=1, gamesched.outcome=done} ~A(publish)
@@ -104,6 +108,7 @@ async fn t_04_a_message_of_an_unknown_version_is_parked_kept_and_sent_again_and_
     C  bot internal operator parked redrive {gamesched.parked.redriven=1} ~A(publish)
          bot client BEGIN · UPDATE parked · INSERT outbox · INSERT audit_log · COMMIT
     D  any producer publish game_scheduler:game.updated ~A(update)
+         api consumer process game_scheduler:game.updated:api.events.{replica} {gamesched.game.id=G, gamesched.attempt=2, gamesched.outcome=done} ~D(publish)
          bot consumer process game_scheduler:game.updated:bot.announcements {gamesched.game.id=G, gamesched.attempt=2, gamesched.outcome=coalesced} ~D(publish)
            bot client UPDATE announcements
     ");
@@ -128,13 +133,14 @@ async fn t_04_a_redelivered_message_is_a_root_that_links_to_its_publication() {
     let ada = world.signed_in("ada").await;
     assert_eq!(ada.joins(&game).await.status, 200);
     world.settle().await;
-    assert_snapshot!(story(&world, &game, &[JOIN, CHANGED], &[(JOIN, 1), (CHANGED, 2)]).await, @"
+    assert_snapshot!(story(&world, &game, &[JOIN, CHANGED], &[(JOIN, 1), (CHANGED, 2), (CHANGED_LIVE, 1)]).await, @"
     A  api server POST /api/v1/games/{id}/join 200 {gamesched.game.id=G}
          api client GET · EVALSHA · SELECT games guilds · EVALSHA
          api internal join {gamesched.game.id=G}
            api client BEGIN · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.roster_changed
-             bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.attempt=1, gamesched.outcome=retry} !retry ~A(publish)
+             api consumer process game_scheduler:game.roster_changed:api.events.{replica} {gamesched.game.id=G, gamesched.attempt=1, gamesched.outcome=done} ~A(publish)
+             bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.attempt=1, gamesched.outcome=retry} !fault ~A(publish)
                bot client UPDATE announcements !40P01
          api client SELECT users
     B  bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.attempt=2, gamesched.outcome=done} ~A(publish)
@@ -158,7 +164,7 @@ async fn t_04_a_message_that_waited_in_the_outbox_is_published_as_a_root_that_li
     assert_eq!(ada.joins(&game).await.status, 200);
     world.settle().await;
     let roots = [JOIN, "publish game_scheduler:game.roster_changed"];
-    let mut text = story(&world, &game, &roots, &[(JOIN, 1), (roots[1], 1), (CHANGED, 1)]).await;
+    let mut text = story(&world, &game, &roots, &[(JOIN, 1), (roots[1], 1), (CHANGED, 1), (CHANGED_LIVE, 1)]).await;
     for relay in ["api", "bot", "notification-daemon", "status-daemon"] {
         text = text.replace(&format!("B  {relay} producer"), "B  any producer");
     }
@@ -169,6 +175,7 @@ async fn t_04_a_message_that_waited_in_the_outbox_is_published_as_a_root_that_li
            api client BEGIN · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
          api client SELECT users
     B  any producer publish game_scheduler:game.roster_changed ~A(join)
+         api consumer process game_scheduler:game.roster_changed:api.events.{replica} {gamesched.game.id=G, gamesched.attempt=1, gamesched.outcome=done} ~B(publish)
          bot consumer process game_scheduler:game.roster_changed:bot.announcements {gamesched.game.id=G, gamesched.attempt=1, gamesched.outcome=done} ~B(publish)
            bot client UPDATE announcements · SELECT games participants · EVALSHA · PATCH /channels/{channel_id}/messages/{message_id} 200 · UPDATE announcements
     ");

@@ -141,7 +141,7 @@ impl<W: Work> Reader<W> {
                 return returned(&delivery).await;
             }
         };
-        let (word, error) = told(&outcome);
+        let (word, error) = told(&outcome, self.queue.parks());
         self.measure(&incoming, since, error.clone());
         mark(span, word, error);
         self.answer(&delivery, outcome).await;
@@ -209,15 +209,15 @@ enum Handled {
     Broke(&'static str),
 }
 
-/// The word for `gamesched.outcome`, and the class of what failed.
-fn told(handled: &Handled) -> (&'static str, Option<StringValue>) {
+/// The word for `gamesched.outcome`, and the class of what failed. What a queue without parking refuses is gone.
+fn told(handled: &Handled, parks: bool) -> (&'static str, Option<StringValue>) {
     match handled {
         Handled::Said(Outcome::Done) => ("done", None),
         Handled::Said(Outcome::Coalesced) => ("coalesced", None),
         Handled::Said(Outcome::AlreadyDone) => ("already_done", None),
         Handled::Said(Outcome::Later(cause)) => ("retry", Some(cause.clone().into())),
         Handled::Said(Outcome::Retry(cause, _)) => ("retry", Some((*cause).into())),
-        Handled::Said(Outcome::Park(reason)) => ("parked", Some((*reason).into())),
+        Handled::Said(Outcome::Park(reason)) => (if parks { "parked" } else { "failed" }, Some((*reason).into())),
         Handled::Broke(class) => ("retry", Some((*class).into())),
     }
 }
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn only_failures_mark_the_span() {
         let word = |outcome| {
-            let (word, error) = told(&Handled::Said(outcome));
+            let (word, error) = told(&Handled::Said(outcome), true);
             (word, error.map(|error| error.as_str().to_owned()))
         };
         assert_eq!(word(Outcome::Done), ("done", None));
@@ -254,6 +254,7 @@ mod tests {
         let again = Outcome::Retry("database_unavailable", Duration::ZERO);
         assert_eq!(word(again), ("retry", Some("database_unavailable".to_owned())));
         assert_eq!(word(Outcome::Park("poison")), ("parked", Some("poison".to_owned())));
-        assert_eq!(told(&Handled::Broke("panic")).0, "retry");
+        assert_eq!(told(&Handled::Broke("panic"), true).0, "retry");
+        assert_eq!(told(&Handled::Said(Outcome::Park("poison")), false).0, "failed", "nothing keeps it");
     }
 }

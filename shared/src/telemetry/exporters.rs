@@ -13,7 +13,7 @@ use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, S
 use opentelemetry_sdk::trace::{BatchConfigBuilder as SpanBatch, BatchSpanProcessor, SdkTracerProvider};
 
 use super::environment::{Environment, Wire, variable};
-use super::{Providers, export, names};
+use super::{Providers, export, log, names};
 
 /// Spans and log records that may wait.
 const QUEUE: usize = 4_096;
@@ -99,7 +99,7 @@ fn logs(resource: &Resource, wire: Wire, limit: Option<usize>) -> anyhow::Result
     }
     let exporter = export::Logs::new(exporter, wire.grpc, limit);
     let processor = BatchLogProcessor::builder(exporter).with_batch_config(batch.build()).build();
-    Ok(builder.with_log_processor(processor).build())
+    Ok(builder.with_log_processor(log::NoEvents).with_log_processor(processor).build())
 }
 
 fn metrics(resource: &Resource, wire: Wire) -> anyhow::Result<SdkMeterProvider> {

@@ -1,11 +1,11 @@
 //! Every metric instrument, declared once with unit, description and boundaries.
 
+mod discord;
 mod list;
 pub mod loops;
 pub mod measured;
 pub mod pools;
 pub mod usage;
-mod discord;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};

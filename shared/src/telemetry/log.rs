@@ -1,11 +1,15 @@
 //! Lines on stdout: one fact a line, with the ids of the current span and no span fields.
 
 use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 use clap::ValueEnum;
-use opentelemetry::Context;
+use opentelemetry::logs::LogRecord as _;
 use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{Context, InstrumentationScope};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -50,6 +54,25 @@ impl Level {
             Self::Info => LevelFilter::INFO,
             Self::Debug => LevelFilter::DEBUG,
         }
+    }
+}
+
+/// Our records are no events in the sense of the conventions. The bridge would name each after the line of source that
+/// wrote it, so that every backend had an event that nobody declared, and another one after each edit.
+#[derive(Debug)]
+pub(super) struct NoEvents;
+
+impl LogProcessor for NoEvents {
+    fn emit(&self, record: &mut SdkLogRecord, _: &InstrumentationScope) {
+        record.set_event_name("");
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
     }
 }
 

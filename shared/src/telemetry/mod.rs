@@ -9,8 +9,8 @@ pub mod instruments;
 pub mod job;
 pub mod live;
 mod log;
-pub mod operator;
 mod names;
+pub mod operator;
 pub mod span;
 pub mod users;
 
