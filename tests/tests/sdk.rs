@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::Method;
-use tests::otlp::{Kind, Metric, Received, Span};
+use tests::otlp::{Kind, Metric, Point, Received, Span};
 use tests::trace::{Trace, gather};
 use tests::world::{Person, Service, World, in_minutes};
 
@@ -170,6 +170,16 @@ const MEASURED: [(&str, Measures); 4] = [
     ("gamesched.interaction.ack.duration", |span| span.name.starts_with("interaction ")),
 ];
 
+/// Whether all labels of a series are attributes of a span. A queue of a replica has a name of its own in spans, and
+/// that of all replicas in metrics.
+fn leads_to(point: &Point, span: &Span) -> bool {
+    let template = span.attributes.get("messaging.destination.template");
+    point.attributes.iter().all(|(key, value)| {
+        let of_all = template.filter(|_| key == "messaging.destination.name");
+        of_all.or(span.attributes.get(key)) == Some(value)
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn t_15_the_labels_of_a_latency_histogram_find_the_spans_that_it_measured() {
     let world = World::new().await;
@@ -200,15 +210,7 @@ async fn t_15_the_labels_of_a_latency_histogram_find_the_spans_that_it_measured(
         }
         assert!(!last.is_empty(), "{name} was not measured");
         for (metric, point) in last.values() {
-            let found = spans.iter().filter(|span| {
-                // A queue of a replica has a name of its own in spans, and the name of all replicas in metrics.
-                let template = span.attributes.get("messaging.destination.template");
-                let carries = |(key, value): (&String, _)| {
-                    let of_all = template.filter(|_| key == "messaging.destination.name");
-                    of_all.or(span.attributes.get(key)) == Some(value)
-                };
-                span.service() == metric.service() && point.attributes.iter().all(carries)
-            });
+            let found = spans.iter().filter(|span| span.service() == metric.service() && leads_to(point, span));
             let found = found.count() as f64;
             assert_eq!(found, point.reading.number(), "{name} of {}: {:?}", metric.service(), point.attributes);
         }

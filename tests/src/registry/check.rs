@@ -115,7 +115,7 @@ impl Registry {
         self.resource(&log.resource, findings);
         let subject = format!("log {} of {}", log.target(), log.service());
         if !log.event_name.is_empty() {
-            add(findings, &subject, &format!("is the event {}, which nobody declared", log.event_name));
+            add(findings, &subject, format!("is the event {}, which nobody declared", log.event_name));
         }
         self.attributes(&subject, &self.logs.attributes, &log.attributes, false, findings);
     }

@@ -1,6 +1,7 @@
 //! A pool of connections that is exhausted.
 
 use futures_util::future::join_all;
+use sqlx::PgConnection;
 use tests::otlp::{Kind, Received, Span};
 use tests::world::{Answer, Person, Service, World};
 
@@ -26,25 +27,27 @@ fn pool_wait(span: &Span) -> f64 {
     span.attribute("gamesched.db.pool_wait").map_or(0.0, |seconds| seconds.parse().expect("a number"))
 }
 
+/// Everybody who reads games waits, until what comes back is dropped.
+async fn locked(world: &World) -> PgConnection {
+    let mut sql = world.sql().await.expect("Postgres answers");
+    let lock = "begin; lock table games in access exclusive mode";
+    sqlx::raw_sql(lock).execute(&mut sql).await.expect("it is locked");
+    sql
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn t_02_a_pool_that_is_exhausted_says_so_and_so_do_those_that_waited() {
+async fn t_02_a_pool_that_is_exhausted_says_so_and_so_do_those_that_wait_for_their_turn() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
     let game = game(&host).await;
     world.settle().await;
     let (used, idle) = (pool("db.client.connection.count", &USED), pool("db.client.connection.count", &IDLE));
-    let (pending, timeouts) =
-        (pool("db.client.connection.pending_requests", &POOL), pool("db.client.connection.timeouts", &POOL));
+    let pending = pool("db.client.connection.pending_requests", &POOL);
     until(&world, pool("db.client.connection.max", &POOL), ARRIVAL, |max| max == 16.0).await;
-    until(&world, timeouts, ARRIVAL, |timeouts| timeouts == 0.0).await;
-    let mut sql = world.sql().await.expect("Postgres answers");
-    let lock = "begin; lock table games in access exclusive mode";
-
-    // All wait, and after a moment each gets its turn.
-    sqlx::raw_sql(lock).execute(&mut sql).await.expect("it is locked");
+    let lock = locked(&world).await;
     let free = async {
         let received = until(&world, pending, ARRIVAL, |pending| pending >= 1.0).await;
-        sqlx::raw_sql("rollback").execute(&mut sql).await.expect("it is free again");
+        drop(lock);
         received
     };
     let (answers, received) = tokio::join!(many(&host, &game), free);
@@ -54,18 +57,24 @@ async fn t_02_a_pool_that_is_exhausted_says_so_and_so_do_those_that_waited() {
         |received: &Received| received.spans.iter().any(|span| span.service() == "api" && pool_wait(span) > 0.05);
     let received = world.sink.wait("a statement that waited", ARRIVAL, waited).await.expect("it is told");
     let told = received.spans.iter().filter(|span| pool_wait(span) > 0.0);
-    assert!(
-        told.clone().all(|span| span.kind == Kind::Client && pool_wait(span) > 0.001),
-        "only what is worth telling"
-    );
+    let worth_telling = |span: &Span| span.kind == Kind::Client && pool_wait(span) > 0.001;
+    assert!(told.clone().all(worth_telling), "only what is worth telling");
     until(&world, pending, ARRIVAL, |pending| pending == 0.0).await;
     until(&world, used, ARRIVAL, |used| used < 16.0).await;
+}
 
-    // Nobody's turn comes in time.
-    sqlx::raw_sql(lock).execute(&mut sql).await.expect("it is locked");
+#[tokio::test(flavor = "multi_thread")]
+async fn t_02_who_gets_no_connection_in_time_is_counted_measured_and_told_by_a_span() {
+    let world = World::new().await;
+    let host = world.signed_in("dm").await;
+    let game = game(&host).await;
+    world.settle().await;
+    let timeouts = pool("db.client.connection.timeouts", &POOL);
+    until(&world, timeouts, ARRIVAL, |timeouts| timeouts == 0.0).await;
+    let lock = locked(&world).await;
     let free = async {
         until(&world, timeouts, ARRIVAL, |timeouts| timeouts >= 1.0).await;
-        sqlx::raw_sql("rollback").execute(&mut sql).await.expect("it is free again");
+        drop(lock);
     };
     let (answers, ()) = tokio::join!(many(&host, &game), free);
     let failed = answers.iter().filter(|answer| answer.status == 503).count();
@@ -73,11 +82,11 @@ async fn t_02_a_pool_that_is_exhausted_says_so_and_so_do_those_that_waited() {
     let lost = pool("db.client.connection.wait_time", &TIMED_OUT);
     let received = until(&world, timeouts, ARRIVAL, |timeouts| timeouts >= failed as f64).await;
     assert_eq!(lost.last(&received), timeouts.last(&received), "each is in the histogram, too");
-    let broken = |received: &Received| {
-        let spans = received.spans.iter().filter(|span| span.name == "CONNECT");
-        spans
-            .filter(|span| span.attribute("error.type").as_deref() == Some("pool_timeout") && pool_wait(span) >= 1.9)
-            .count()
+    let broke = |span: &&Span| {
+        span.name == "CONNECT"
+            && span.attribute("error.type").as_deref() == Some("pool_timeout")
+            && pool_wait(span) >= 1.9
     };
-    world.sink.wait("what broke", ARRIVAL, |received| broken(received) == failed).await.expect("each has its span");
+    let broken = |received: &Received| received.spans.iter().filter(broke).count() == failed;
+    world.sink.wait("what broke", ARRIVAL, broken).await.expect("each has its span");
 }

@@ -29,8 +29,11 @@ impl<T> List<T> {
     }
 
     pub(super) fn iter(&'static self) -> impl Iterator<Item = &'static T> {
-        let next = |item: &&'static Box<Item<T>>| item.rest.0.get();
-        std::iter::successors(self.0.get(), next).map(|item| &item.value)
+        std::iter::successors(self.first(), |item| item.rest.first()).map(|item| &item.value)
+    }
+
+    fn first(&'static self) -> Option<&'static Item<T>> {
+        self.0.get().map(|item| &**item)
     }
 }
 
