@@ -13,11 +13,7 @@ const DEN: u64 = 420_000_000_000_000_009;
 
 async fn planned(host: &Person, title: &str, minutes: i64, more: &[(&str, &str)]) -> String {
     let start = in_minutes(minutes);
-    let usual = [("title", title), ("scheduled_at", start.as_str()), ("max_players", "3")];
-    let fields: Vec<_> = usual.into_iter().chain(more.iter().copied()).collect();
-    let answer = host.creates(&fields).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.text("id").to_owned()
+    host.plans(&[&[("title", title), ("scheduled_at", &start), ("max_players", "3")], more].concat()).await
 }
 
 /// The names that stand in bold, list by list, in their order.

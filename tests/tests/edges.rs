@@ -9,16 +9,10 @@ mod web;
 use std::time::Duration;
 
 use tests::otlp::{Attributes, Received, Span, Value};
-use tests::world::{Person, World, in_minutes};
+use tests::world::World;
 
 const ARRIVAL: Duration = Duration::from_secs(30);
-
-async fn game(host: &Person) -> String {
-    let fields = [("title", "Citadel"), ("scheduled_at", &in_minutes(120)), ("max_players", "3")];
-    let answer = host.creates(&fields).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.text("id").to_owned()
-}
+const SEATS: [(&str, &str); 1] = [("max_players", "3")];
 
 /// What a series says last: its value, or how often it was measured. `labels` are all that it has.
 fn reading(received: &Received, metric: &str, labels: &[(&str, &str)]) -> Option<f64> {

@@ -3,24 +3,11 @@
 use std::time::Duration;
 
 use tests::discord::{Fault, Message, RequestRecord, ids};
-use tests::world::{Person, World, in_minutes};
+use tests::world::{WHOLE, World};
 
 const POST: &str = "/channels/*/messages";
 /// Longer than a lost answer, its back-off and the next try take together.
 const PATIENCE: Duration = Duration::from_secs(40);
-
-async fn game(host: &Person) -> String {
-    let fields = [
-        ("title", "Citadel"),
-        ("scheduled_at", &in_minutes(120)),
-        ("max_players", "3"),
-        ("expected_duration_minutes", "60"),
-        ("reminder_minutes", "[60]"),
-    ];
-    let answer = host.creates(&fields).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.text("id").to_owned()
-}
 
 async fn settled(world: &World) {
     if let Err(fault) = world.settled(PATIENCE).await {
@@ -45,7 +32,7 @@ async fn no_25_an_answer_that_is_lost_makes_neither_a_second_announcement_nor_a_
     let world = World::new().await;
     let host = world.signed_in("dm").await;
     world.discord.fault(Fault::commit_then_drop("POST", POST)).await.expect("it is scripted");
-    let game = game(&host).await;
+    let game = host.plans(&WHOLE).await;
     settled(&world).await;
     assert_eq!(world.discord.faults().await.len(), 0, "the answer was lost");
     assert_eq!(posts(&world).await.len(), 2, "it was asked for again");
@@ -68,7 +55,7 @@ async fn a_limited_announcement_waits_as_long_as_discord_says_and_comes_once() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
     world.discord.fault(Fault::rate_limited("POST", POST, 1.5, "user")).await.expect("it is scripted");
-    game(&host).await;
+    host.plans(&WHOLE).await;
     settled(&world).await;
     let asked = posts(&world).await;
     let answers: Vec<_> = asked.iter().map(|request| request.status).collect();
@@ -83,7 +70,7 @@ async fn a_limited_announcement_waits_as_long_as_discord_says_and_comes_once() {
 async fn who_takes_no_letters_is_not_told_and_everybody_else_is() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    let game = game(&host).await;
+    let game = host.plans(&WHOLE).await;
     for name in ["ada", "bob", "cyd"] {
         assert_eq!(world.signed_in(name).await.joins(&game).await.status, 200);
     }

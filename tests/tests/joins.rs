@@ -3,14 +3,7 @@
 use std::time::Duration;
 
 use tests::discord::ids;
-use tests::world::{Person, World, in_minutes};
-
-async fn game(host: &Person, seats: &str) -> String {
-    let fields = [("title", "Citadel"), ("scheduled_at", &in_minutes(120)), ("max_players", seats)];
-    let answer = host.creates(&fields).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.text("id").to_owned()
-}
+use tests::world::{World, in_minutes};
 
 async fn board(world: &World) -> String {
     world.discord.channel(ids::GAMES).await.pop().expect("there is an announcement").as_text()
@@ -19,7 +12,7 @@ async fn board(world: &World) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn ro_12_the_last_seat_goes_to_the_first_to_ask_on_whichever_face() {
     let world = World::new().await;
-    let game = game(&world.signed_in("dm").await, "1").await;
+    let game = world.signed_in("dm").await.plans(&[("max_players", "1")]).await;
     world.settle().await;
 
     let pressed = world.person("bob").presses("Join").await.expect("the bot answers");
@@ -41,7 +34,7 @@ async fn ro_12_the_last_seat_goes_to_the_first_to_ask_on_whichever_face() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ge_08_joining_twice_and_leaving_twice_have_no_second_effect() {
     let world = World::new().await;
-    let game = game(&world.signed_in("dm").await, "3").await;
+    let game = world.signed_in("dm").await.plans(&[("max_players", "3")]).await;
     let ada = world.signed_in("ada").await;
 
     let (first, second) = (ada.joins(&game).await, ada.joins(&game).await);
@@ -60,7 +53,7 @@ async fn ge_08_joining_twice_and_leaving_twice_have_no_second_effect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ro_32_fifty_at_once_for_one_seat_are_seated_in_the_order_of_the_lock() {
     let world = World::new().await;
-    let game = game(&world.signed_in("dm").await, "1").await;
+    let game = world.signed_in("dm").await.plans(&[("max_players", "1")]).await;
     let mut people = Vec::new();
     for name in ["ada", "bob", "cyd", "dee"] {
         people.push(world.signed_in(name).await);
@@ -102,7 +95,7 @@ async fn li_42_a_game_that_is_cancelled_before_its_post_is_never_posted() {
 async fn no_10_a_cancelled_game_tells_everybody_but_the_actor_once() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    let game = game(&host, "3").await;
+    let game = host.plans(&[("max_players", "3")]).await;
     world.signed_in("ada").await.joins(&game).await;
     world.settle().await;
     world.person("bob").presses("Join").await.expect("the bot answers");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use tests::discord::ids;
 use tests::otlp::{Kind, Received};
-use tests::world::{Person, Service, World, in_minutes};
+use tests::world::{Person, Service, WHOLE, World};
 
 /// Kills a service as `kill -9` does and starts it again.
 async fn dies(world: &World, service: Service) {
@@ -14,20 +14,10 @@ async fn dies(world: &World, service: Service) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::too_many_lines, reason = "one session, step by step")]
 async fn the_session_completes_although_each_service_is_killed_once() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    let fields = [
-        ("title", "Citadel"),
-        ("scheduled_at", &in_minutes(120)),
-        ("max_players", "3"),
-        ("expected_duration_minutes", "60"),
-        ("reminder_minutes", "[60]"),
-    ];
-    let answer = host.creates(&fields).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    let game = answer.text("id").to_owned();
+    let game = host.plans(&WHOLE).await;
     dies(&world, Service::Api).await;
     world.settle().await;
 

@@ -10,15 +10,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// What LS-09 promises for 95 % of the events.
 const PROMPT: Duration = Duration::from_secs(1);
 
-async fn created(host: &Person, fields: &[(&str, &str)]) -> String {
-    let start = in_minutes(120);
-    let usual = [("title", "Citadel"), ("scheduled_at", start.as_str()), ("max_players", "3")];
-    let fields: Vec<_> = usual.into_iter().chain(fields.iter().copied()).collect();
-    let answer = host.creates(&fields).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.text("id").to_owned()
-}
-
 async fn watch(person: &Person) -> Watching {
     person.watches().await.expect("there are live updates")
 }
@@ -40,7 +31,7 @@ async fn ls_09_a_change_by_any_face_is_told_on_every_replica_within_a_second() {
     let (ada, bob) = (world.signed_in("ada").await, world.signed_in("bob").await);
     let mut streams = [watch(&ada).await, watch(&other.serves(&bob)).await, watch(&other.serves(&ada)).await];
 
-    let game = created(&host, &[]).await;
+    let game = host.plans(&[("max_players", "3")]).await;
     let mut took = vec![told(&mut streams, &game).await];
     world.settle().await;
     assert_eq!(ada.joins(&game).await.status, 200);
@@ -72,7 +63,7 @@ async fn ls_10_a_guild_is_told_to_its_members_only_and_as_long_as_they_are() {
     let (ada, bob, eve) = (world.signed_in("ada").await, world.signed_in("bob").await, world.signed_in("eve").await);
     let (mut inside, mut leaving, mut outside) = (watch(&ada).await, watch(&bob).await, watch(&eve).await);
 
-    let game = created(&host, &[]).await;
+    let game = host.plans(&[("max_players", "3")]).await;
     for stream in [&mut inside, &mut leaving] {
         assert_eq!(stream.change(PATIENCE).await.expect("members are told"), game);
     }
@@ -83,7 +74,7 @@ async fn ls_10_a_guild_is_told_to_its_members_only_and_as_long_as_they_are() {
     world.discord.add_member(ids::TAVERN, ids::EVE, &[]).await.expect("eve comes");
     answers(&eve, &game, 200).await;
     // The next change is the first that eve hears of, and bob heard of none after his first.
-    let next = created(&host, &[]).await;
+    let next = host.plans(&[("max_players", "3")]).await;
     assert_eq!(outside.change(PATIENCE).await.expect("eve is told"), next);
     assert!(world.stop(Service::Api).await, "{}", world.lines(Service::Api));
     assert_eq!(leaving.rest(PATIENCE).await.expect("it ends"), ["reconnect"]);
@@ -96,9 +87,9 @@ async fn li_34_a_hidden_game_is_told_to_its_host_and_to_nobody_else_before_it_is
     let ada = world.signed_in("ada").await;
     let (mut of_host, mut of_ada) = (watch(&host).await, watch(&ada).await);
 
-    let hidden = created(&host, &[("post_at", &in_minutes(30))]).await;
+    let hidden = host.plans(&[("max_players", "3"), ("post_at", &in_minutes(30))]).await;
     assert_eq!(of_host.change(PATIENCE).await.expect("the host is told"), hidden);
-    let open = created(&host, &[]).await;
+    let open = host.plans(&[("max_players", "3")]).await;
     assert_eq!(of_ada.change(PATIENCE).await.expect("ada is told"), open, "and not of the hidden one before");
     world.settle().await;
     world.pass_until("POST").await;
@@ -109,7 +100,7 @@ async fn li_34_a_hidden_game_is_told_to_its_host_and_to_nobody_else_before_it_is
 async fn ls_10_changes_of_a_game_at_the_same_time_are_told_once() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    let game = created(&host, &[]).await;
+    let game = host.plans(&[("max_players", "3")]).await;
     world.settle().await;
     let people = [world.signed_in("ada").await, world.signed_in("bob").await, world.signed_in("cyd").await];
     let mut stream = watch(&host).await;
@@ -197,7 +188,7 @@ const MANY: &str = "
 async fn ls_11_a_client_that_does_not_read_is_told_to_reload_and_delays_nobody() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    created(&host, &[]).await;
+    host.plans(&[("max_players", "3")]).await;
     world.settle().await;
     let ada = world.signed_in("ada").await;
     let mut reading = watch(&host).await;
@@ -223,7 +214,7 @@ async fn ls_11_a_client_that_does_not_read_is_told_to_reload_and_delays_nobody()
             .any(|metric| metric.points.iter().any(|point| format!("{:?}", point.attributes).contains("lagged")))
     };
     world.sink.wait("what lagged", PATIENCE, lagged).await.expect("it is counted");
-    let next = created(&host, &[]).await;
+    let next = host.plans(&[("max_players", "3")]).await;
     while stalled.change(PATIENCE).await.expect("and then it goes on") != next {}
 }
 
@@ -251,7 +242,7 @@ async fn ls_11_streams_stay_open_while_the_broker_is_away_and_are_told_to_reload
     let host = world.signed_in("dm").await;
     let mut stream = watch(&host).await;
     servers.stop_rabbitmq().await.expect("RabbitMQ stops");
-    let game = created(&host, &[]).await;
+    let game = host.plans(&[("max_players", "3")]).await;
     let _late = watch(&host).await;
     servers.start_rabbitmq().await.expect("RabbitMQ starts");
     let healed = async {

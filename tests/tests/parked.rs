@@ -6,7 +6,7 @@ use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use tests::discord::{Fault, ids};
 use tests::otlp::Received;
-use tests::world::{Person, Service, World, command, in_minutes};
+use tests::world::{Person, Service, WHOLE, World, command};
 use tokio::time::{Instant, sleep};
 
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -71,19 +71,6 @@ pub(crate) const LEARNT: &str = "
     drop trigger newer on outbox;
     update outbox set schema_version = 1 where routing_key = 'game.updated';";
 
-pub(crate) async fn created(host: &Person) -> String {
-    let fields = [
-        ("title", "Citadel"),
-        ("scheduled_at", &in_minutes(120)),
-        ("max_players", "3"),
-        ("expected_duration_minutes", "60"),
-        ("reminder_minutes", "[60]"),
-    ];
-    let answer = host.creates(&fields).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.text("id").to_owned()
-}
-
 pub(crate) async fn renames(host: &Person, game: &str, title: &str) {
     let edit = host.request(reqwest::Method::PUT, &format!("/api/v1/games/{game}")).form(&[("title", title)]);
     assert_eq!(host.sends(edit).await.status, 200);
@@ -137,7 +124,7 @@ async fn op_05_a_message_is_in_the_table_once_although_the_bot_dies_before_it_sa
 async fn op_05_a_message_is_sent_again_under_its_id_and_twice_does_no_harm() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    let game = created(&host).await;
+    let game = host.plans(&WHOLE).await;
     world.settle().await;
     alter(&world, NEWER).await;
     renames(&host, &game, "Arrakis").await;
@@ -222,7 +209,7 @@ async fn op_05_what_is_discarded_is_not_parked_any_more_and_the_audit_says_who_a
 #[tokio::test(flavor = "multi_thread")]
 async fn op_05_a_letter_that_discord_cannot_read_waits_after_the_first_try_and_goes_once_that_is_mended() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     assert_eq!(world.signed_in("ada").await.joins(&game).await.status, 200);
     world.settle().await;
     world.discord.fault(Fault::code("POST", "/channels/*/messages", 50_035)).await.expect("it is scripted");
@@ -256,7 +243,7 @@ async fn op_05_a_letter_that_discord_cannot_read_waits_after_the_first_try_and_g
 async fn op_05_an_announcement_that_is_parked_shows_the_newest_state_once_it_is_sent_again() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    let game = created(&host).await;
+    let game = host.plans(&WHOLE).await;
     world.settle().await;
     world.discord.fault(Fault::code("PATCH", "/channels/*/messages/*", 50_035)).await.expect("it is scripted");
     renames(&host, &game, "Arrakis").await;

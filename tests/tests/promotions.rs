@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::Method;
 use tests::discord::{Message, ids};
 use tests::otlp::Received;
 use tests::world::{Person, Service, World, in_minutes};
@@ -13,19 +12,9 @@ const FULL: &str = "the game is full, and you move up by yourself when a seat is
 const PICKED: &str = "the host picks who plays.";
 
 /// A game without reminders that starts in two hours.
+/// A game without reminders, which would come in between.
 async fn game(host: &Person, fields: &[(&str, &str)]) -> String {
-    let start = in_minutes(120);
-    let usual = [("title", "Citadel"), ("scheduled_at", start.as_str()), ("reminder_minutes", "[]")];
-    let fields: Vec<_> = usual.into_iter().chain(fields.iter().copied()).collect();
-    let answer = host.creates(&fields).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.text("id").to_owned()
-}
-
-async fn edits(host: &Person, game: &str, field: &str, value: &str) {
-    let request = host.request(Method::PUT, &format!("/api/v1/games/{game}")).form(&[(field, value)]);
-    let answer = host.sends(request).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    host.plans(&[&[("reminder_minutes", "[]")], fields].concat()).await
 }
 
 /// Signs people in and lets them join in this order.
@@ -129,9 +118,9 @@ async fn ro_26_another_number_of_seats_tells_each_who_moved_once_and_placeholder
     join(&world, &game, &["bob", "cyd", "dee"]).await;
     heard(&world).await;
 
-    edits(&host, &game, "max_players", "4").await;
+    host.edits(&game, &[("max_players", "4")]).await;
     world.settle().await;
-    edits(&host, &game, "max_players", "2").await;
+    host.edits(&game, &[("max_players", "2")]).await;
     world.settle().await;
 
     let line = |number| format!("You joined **Citadel**. You are number {number} in line: {FULL}");
@@ -159,9 +148,9 @@ async fn ro_26_another_method_tells_those_whom_it_moves_and_why_they_wait() {
     join(&world, &game, &["ada", "bob"]).await;
     heard(&world).await;
 
-    edits(&host, &game, "signup_method", "SELF_SIGNUP").await;
+    host.edits(&game, &[("signup_method", "SELF_SIGNUP")]).await;
     world.settle().await;
-    edits(&host, &game, "signup_method", "HOST_SELECTED_WITH_WAITLIST").await;
+    host.edits(&game, &[("signup_method", "HOST_SELECTED_WITH_WAITLIST")]).await;
     world.settle().await;
     let line = |number| format!("You joined **Citadel**. You are number {number} in line: {PICKED}");
     let up = |seat| format!("You moved up in **Citadel**. You have seat {seat} of 3.");
@@ -213,8 +202,8 @@ async fn li_38_of_a_hidden_game_nobody_hears_that_they_moved_or_that_it_moved() 
     let starters = format!("[\"<@{}>\", \"<@{}>\"]", ids::ADA, ids::BOB);
     let deferred = [("max_players", "1"), ("initial_participants", &starters), ("post_at", &in_minutes(30))];
     let game = game(&host, &deferred).await;
-    edits(&host, &game, "max_players", "2").await;
-    edits(&host, &game, "scheduled_at", &in_minutes(180)).await;
+    host.edits(&game, &[("max_players", "2")]).await;
+    host.edits(&game, &[("scheduled_at", &in_minutes(180))]).await;
     world.settle().await;
     assert_eq!(world.ask("select count(*)::text from deliveries").await, "0");
     assert_eq!(world.ask("select count(*)::text from scheduled_notifications").await, "0");
@@ -238,7 +227,7 @@ async fn no_09_a_start_that_moves_thrice_is_told_once_from_the_first_to_the_last
     world.until("select count(*)::text from deliveries where kind = 'reminder'", "3").await;
     let first = start(&world).await;
     for minutes in [240, 300, 360] {
-        edits(&host, &game, "scheduled_at", &in_minutes(minutes)).await;
+        host.edits(&game, &[("scheduled_at", &in_minutes(minutes))]).await;
     }
     let last = start(&world).await;
     world.start(Service::Bot).await.expect("it starts again");
@@ -267,8 +256,8 @@ async fn no_09_a_start_that_is_moved_back_in_time_is_no_news_and_one_that_comes_
     join(&world, &game, &["ada"]).await;
     heard(&world).await;
     let now = host.gets(&format!("/api/v1/games/{game}")).await.text("scheduled_at").to_owned();
-    edits(&host, &game, "scheduled_at", &in_minutes(480)).await;
-    edits(&host, &game, "scheduled_at", &now).await;
+    host.edits(&game, &[("scheduled_at", &in_minutes(480))]).await;
+    host.edits(&game, &[("scheduled_at", &now)]).await;
     world.pass(Duration::from_secs(61)).await;
     world.settle().await;
     assert_eq!(told(&world, "ada").await.len(), 1, "nothing moved");
@@ -276,7 +265,7 @@ async fn no_09_a_start_that_is_moved_back_in_time_is_no_news_and_one_that_comes_
     let (now, later) = (host.gets(&format!("/api/v1/games/{game}")).await, in_minutes(480));
     let now = now.text("scheduled_at").to_owned();
     for start in [&later, &now, &later] {
-        edits(&host, &game, "scheduled_at", start).await;
+        host.edits(&game, &[("scheduled_at", start)]).await;
         the_minute_is_over(&world).await;
     }
     let letters = told(&world, "ada").await;

@@ -2,27 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
 use sqlx::Connection as _;
 use tests::discord::Message;
 use tests::world::{Person, Service, World, in_minutes};
 
 async fn game(host: &Person, start: &str, reminders: &str) -> String {
-    let fields = [
-        ("title", "Citadel"),
-        ("scheduled_at", start),
-        ("expected_duration_minutes", "60"),
-        ("reminder_minutes", reminders),
-    ];
-    let answer = host.creates(&fields).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.text("id").to_owned()
-}
-
-async fn edits(host: &Person, game: &str, field: &str, value: &str) {
-    let request = host.request(Method::PUT, &format!("/api/v1/games/{game}")).form(&[(field, value)]);
-    let answer = host.sends(request).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let fields = [("scheduled_at", start), ("expected_duration_minutes", "60"), ("reminder_minutes", reminders)];
+    host.plans(&fields).await
 }
 
 async fn texts(person: &Person) -> Vec<String> {
@@ -34,7 +20,7 @@ async fn no_16_another_run_time_leaves_the_reminders_as_they_are() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
     let game = game(&host, &in_minutes(120), "[60]").await;
-    edits(&host, &game, "expected_duration_minutes", "90").await;
+    host.edits(&game, &[("expected_duration_minutes", "90")]).await;
     let reminders = "select string_agg(state, ' ') from scheduled_notifications where kind = 'reminder'";
     assert_eq!(world.ask(reminders).await, "pending");
 
@@ -49,8 +35,8 @@ async fn no_16_a_start_that_is_moved_and_moved_back_is_reminded_of_once() {
     let host = world.signed_in("dm").await;
     let start = in_minutes(120);
     let game = game(&host, &start, "[60]").await;
-    edits(&host, &game, "scheduled_at", &in_minutes(240)).await;
-    edits(&host, &game, "scheduled_at", &start).await;
+    host.edits(&game, &[("scheduled_at", &in_minutes(240))]).await;
+    host.edits(&game, &[("scheduled_at", &start)]).await;
 
     world.pass_until("reminder").await;
     world.settle().await;
@@ -65,7 +51,7 @@ async fn b_04_a_moved_game_is_not_reminded_of_at_its_old_start() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
     let game = game(&host, &in_minutes(120), "[60]").await;
-    edits(&host, &game, "scheduled_at", &in_minutes(240)).await;
+    host.edits(&game, &[("scheduled_at", &in_minutes(240))]).await;
 
     world.pass(Duration::from_secs(61 * 60)).await;
     world.settle().await;

@@ -2,32 +2,17 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
 use tests::discord::ids;
-use tests::world::{Person, Service, World, in_minutes};
+use tests::world::{Person, Service, WHOLE, World, in_minutes};
 
 const NOTICES: &str = "select count(*)::text from scheduled_notifications";
 
 /// A game that starts in two hours and is posted in half an hour, with ada on its list.
 async fn deferred(host: &Person) -> String {
     let starters = format!("[\"<@{}>\"]", ids::ADA);
-    let fields = [
-        ("title", "Citadel"),
-        ("scheduled_at", &in_minutes(120)),
-        ("post_at", &in_minutes(30)),
-        ("expected_duration_minutes", "60"),
-        ("reminder_minutes", "[60]"),
-        ("initial_participants", &starters),
-    ];
-    let answer = host.creates(&fields).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.text("id").to_owned()
-}
-
-async fn edits(host: &Person, game: &str, field: &str, value: &str) {
-    let request = host.request(Method::PUT, &format!("/api/v1/games/{game}")).form(&[(field, value)]);
-    let answer = host.sends(request).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let later = in_minutes(30);
+    host.plans(&[&WHOLE[..], &[("post_at", later.as_str()), ("initial_participants", starters.as_str())]].concat())
+        .await
 }
 
 async fn posts(world: &World) -> usize {
@@ -69,7 +54,7 @@ async fn li_33_a_deferred_game_whose_posting_time_is_cleared_is_posted_at_once()
     let game = deferred(&host).await;
     assert_eq!(posts(&world).await, 0);
 
-    edits(&host, &game, "clear_post_at", "true").await;
+    host.edits(&game, &[("clear_post_at", "true")]).await;
     assert_eq!(posts(&world).await, 1);
     everybody_is_told(&world).await;
     assert_eq!(posts(&world).await, 1, "and not again at its time");
@@ -83,7 +68,7 @@ async fn li_32_a_start_that_moves_while_the_post_is_overdue_does_not_lose_the_po
     world.settle().await;
     world.kill(Service::StatusDaemon).await;
     world.pass_until("POST").await;
-    edits(&host, &game, "scheduled_at", &in_minutes(240)).await;
+    host.edits(&game, &[("scheduled_at", &in_minutes(240))]).await;
 
     world.start(Service::StatusDaemon).await.expect("it starts again");
     assert_eq!(posts(&world).await, 1);

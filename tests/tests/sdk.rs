@@ -6,16 +6,11 @@ use std::time::Duration;
 use reqwest::Method;
 use tests::otlp::{Kind, Metric, Point, Received, Span};
 use tests::trace::{Trace, gather};
-use tests::world::{Person, Service, World, in_minutes};
+use tests::world::{Service, World, in_minutes};
 
 use crate::ends::{dies, hung, sink};
 
 const ARRIVAL: Duration = Duration::from_secs(30);
-
-async fn creates(host: &Person) {
-    let answer = host.creates(&[("title", "Citadel"), ("scheduled_at", &in_minutes(120))]).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-}
 
 /// The last value of each series of a counter or histogram, by its labels.
 fn series(told: &Received, name: &str) -> BTreeMap<String, f64> {
@@ -41,7 +36,7 @@ async fn t_09_a_session_over_grpc_arrives_whole_with_its_end() {
     world.set("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
     world.set("OTEL_EXPORTER_OTLP_ENDPOINT", &world.sink.grpc_url());
     world.start_all().await.expect("the services start");
-    creates(&world.signed_in("dm").await).await;
+    world.signed_in("dm").await.plans(&[]).await;
     world.settle().await;
     let told = stop_all(&world).await;
 
@@ -72,7 +67,7 @@ async fn t_10_a_quarter_of_the_traces_is_a_quarter_of_whole_traces_and_all_of_th
     }
     let host = world.signed_in("dm").await;
     for _ in 0..GAMES {
-        creates(&host).await;
+        host.plans(&[]).await;
     }
     world.settle().await;
     let told = stop_all(&world).await;
@@ -183,7 +178,7 @@ fn leads_to(point: &Point, span: &Span) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn t_15_the_labels_of_a_latency_histogram_find_the_spans_that_it_measured() {
     let world = World::new().await;
-    creates(&world.signed_in("dm").await).await;
+    world.signed_in("dm").await.plans(&[]).await;
     world.settle().await;
     world.person("bob").presses("Join").await.expect("the bot answers");
     let ada = world.person("ada");

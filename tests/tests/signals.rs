@@ -6,15 +6,9 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::Value;
 use tests::otlp::{Kind, LogRecord};
-use tests::world::{Person, Service, World, in_minutes};
+use tests::world::{Service, World, in_minutes};
 
 const ARRIVAL: Duration = Duration::from_secs(15);
-
-async fn game(host: &Person) -> String {
-    let answer = host.creates(&[("title", "Citadel"), ("scheduled_at", &in_minutes(120))]).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.text("id").to_owned()
-}
 
 /// A trace context as a client sends it, with the flag that says whether it is sampled.
 fn traceparent(number: u32, sampled: bool) -> (String, String) {
@@ -50,7 +44,7 @@ async fn t_13_an_idle_minute_exports_neither_spans_nor_records() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
     let mut watching = host.watches().await.expect("there are live updates");
-    let game = game(&host).await;
+    let game = host.plans(&[]).await;
     world.settle().await;
     assert_eq!(watching.change(ARRIVAL).await.expect("the host is told"), game);
     // What the last step made is on its way for as long as the slowest batch waits.
@@ -95,7 +89,7 @@ fn over_otlp(records: &[LogRecord]) -> Census {
 async fn t_07_every_record_is_told_once_on_stdout_and_once_over_otlp_with_the_same_ids() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    let game = game(&host).await;
+    let game = host.plans(&[]).await;
     world.signed_in("ada").await.joins(&game).await;
     world.settle().await;
     world.pass_until("joined").await;

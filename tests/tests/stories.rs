@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 use tests::discord::ids;
 use tests::otlp::{Received, Span};
 use tests::trace::{Story, Trace, gather};
-use tests::world::{Person, World, in_minutes};
+use tests::world::{WHOLE, World};
 
 const ARRIVAL: Duration = Duration::from_secs(15);
 
@@ -45,19 +45,6 @@ impl Told<'_> {
     }
 }
 
-async fn created(host: &Person) -> String {
-    let fields = [
-        ("title", "Citadel"),
-        ("scheduled_at", &in_minutes(120)),
-        ("max_players", "3"),
-        ("expected_duration_minutes", "60"),
-        ("reminder_minutes", "[60]"),
-    ];
-    let answer = host.creates(&fields).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.text("id").to_owned()
-}
-
 const CREATE: &str = "POST /api/v1/games";
 const CREATED: &str = "process game_scheduler:game.created:bot.announcements";
 const CHANGED: &str = "process game_scheduler:game.roster_changed:bot.announcements";
@@ -69,7 +56,7 @@ const LETTER: &str = "process game_scheduler:delivery.due:bot.deliveries";
 #[tokio::test(flavor = "multi_thread")]
 async fn create_a_game_is_one_tree_from_the_request_to_the_post_in_discord() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
     let told = Told { world: &world, game };
     assert_snapshot!(told.story(&[CREATE], &[(CREATE, 1), (CREATED, 1), (CREATED_LIVE, 1)]).await, @"
@@ -88,7 +75,7 @@ async fn create_a_game_is_one_tree_from_the_request_to_the_post_in_discord() {
 #[tokio::test(flavor = "multi_thread")]
 async fn join_by_web_edits_the_post_at_once_and_writes_a_minute_later_in_a_trace_that_links_back() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
     assert_eq!(world.signed_in("ada").await.joins(&game).await.status, 200);
     world.settle().await;
@@ -119,7 +106,7 @@ async fn join_by_web_edits_the_post_at_once_and_writes_a_minute_later_in_a_trace
 #[tokio::test(flavor = "multi_thread")]
 async fn join_by_button_is_acknowledged_before_the_first_statement_and_answered_privately() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
     world.person("bob").presses("Join").await.expect("the bot answers");
     world.settle().await;
@@ -141,7 +128,7 @@ async fn join_by_button_is_acknowledged_before_the_first_statement_and_answered_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_of_games_is_acknowledged_then_read_with_the_rights_that_came_along() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
     world.person("ada").commands(ids::GAMES, "/list-games", &[]).await.expect("the bot answers");
     let told = Told { world: &world, game };
@@ -158,7 +145,7 @@ async fn a_list_of_games_is_acknowledged_then_read_with_the_rights_that_came_alo
 #[tokio::test(flavor = "multi_thread")]
 async fn my_games_in_a_direct_message_ask_redis_who_is_where_and_name_no_guild() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
     world.person("dm").commands_directly("/my-games").await.expect("the bot answers");
     let told = Told { world: &world, game };
@@ -177,7 +164,7 @@ async fn my_games_in_a_direct_message_ask_redis_who_is_where_and_name_no_guild()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reminder_is_a_trace_of_its_own_one_click_from_the_request_that_scheduled_it() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
     world.pass_until("reminder").await;
     world.discord.wait_inbox(ids::DM, |all| !all.is_empty(), ARRIVAL).await.expect("the host is told");
@@ -198,7 +185,7 @@ async fn a_reminder_is_a_trace_of_its_own_one_click_from_the_request_that_schedu
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_is_a_trace_of_its_own_that_links_to_the_request_that_scheduled_it() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
     world.pass_until("IN_PROGRESS").await;
     let disabled = |all: &[tests::discord::Message]| all[0].buttons().iter().all(|button| button.disabled);
@@ -223,7 +210,7 @@ async fn a_start_is_a_trace_of_its_own_that_links_to_the_request_that_scheduled_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leave_that_promotes_is_one_transaction_one_change_and_one_letter_each_to_leaver_and_promoted() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     let mut people = Vec::new();
     for name in ["ada", "bob", "cyd", "dee"] {
         people.push(world.signed_in(name).await);
@@ -276,7 +263,7 @@ async fn live_updates_are_one_span_a_replica_and_event_and_none_a_client() {
     let world = World::new().await;
     let other = world.another_api().await.expect("another api starts");
     let host = world.signed_in("dm").await;
-    let game = created(&host).await;
+    let game = host.plans(&WHOLE).await;
     world.settle().await;
     let (ada, bob) = (world.signed_in("ada").await, world.signed_in("bob").await);
     world.sink.clear();

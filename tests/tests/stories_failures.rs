@@ -9,9 +9,9 @@ use lapin::types::{AMQPValue, FieldTable, LongString};
 use tests::discord::{Effect, Fault, ids};
 use tests::otlp::{Kind, Received, Span};
 use tests::trace::{Story, Trace, gather};
-use tests::world::World;
+use tests::world::{WHOLE, World};
 
-use crate::parked::{LEARNT, NEWER, alter, created, operate, publish, renames, until};
+use crate::parked::{LEARNT, NEWER, alter, operate, publish, renames, until};
 
 const ARRIVAL: Duration = Duration::from_secs(30);
 
@@ -49,7 +49,7 @@ async fn story(world: &World, game: &str, roots: &[&str], expected: &[(&str, usi
 #[tokio::test(flavor = "multi_thread")]
 async fn t_04_a_retry_after_a_500_of_discord_is_a_root_that_links_to_the_change() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
     let broken = Fault::once("PATCH", "/channels/*/messages/*", Effect::Code { status: 500, code: 0 });
     world.discord.fault(broken).await.expect("it is scripted");
@@ -78,7 +78,7 @@ async fn t_04_a_retry_after_a_500_of_discord_is_a_root_that_links_to_the_change(
 async fn t_04_a_message_of_an_unknown_version_is_parked_kept_and_sent_again_and_each_step_links_back() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    let game = created(&host).await;
+    let game = host.plans(&WHOLE).await;
     world.settle().await;
     alter(&world, NEWER).await;
     renames(&host, &game, "Arrakis").await;
@@ -127,7 +127,7 @@ const STUMBLE: &str = "
 #[tokio::test(flavor = "multi_thread")]
 async fn t_04_a_redelivered_message_is_a_root_that_links_to_its_publication() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
     alter(&world, STUMBLE).await;
     let ada = world.signed_in("ada").await;
@@ -157,7 +157,7 @@ const DELAY: &str = "
 #[tokio::test(flavor = "multi_thread")]
 async fn t_04_a_message_that_waited_in_the_outbox_is_published_as_a_root_that_links_to_its_writer() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
     alter(&world, DELAY).await;
     let ada = world.signed_in("ada").await;
@@ -184,7 +184,7 @@ async fn t_04_a_message_that_waited_in_the_outbox_is_published_as_a_root_that_li
 #[tokio::test(flavor = "multi_thread")]
 async fn t_04_a_message_that_waited_in_its_queue_is_processed_as_a_root_that_links_to_its_publication() {
     let world = World::new().await;
-    let game = created(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
     let published = |received: &Received| published(received).is_some();
     let received = world.sink.wait("the publication", ARRIVAL, published).await.expect("it is told");

@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 pub use binaries::binary;
-pub use person::{Answer, Person, in_minutes};
+pub use person::{Answer, Person, WHOLE, in_minutes};
 pub use replica::Replica;
 pub use service::{Running, Service, command};
 pub use tap::{Tap, Tapped};

@@ -11,6 +11,10 @@ use serde_json::{Value, json};
 
 use crate::discord::{Discord, Message, Pressed, ids};
 
+/// Seats for three, an hour, and a reminder an hour before.
+pub const WHOLE: [(&str, &str); 3] =
+    [("max_players", "3"), ("expected_duration_minutes", "60"), ("reminder_minutes", "[60]")];
+
 /// Somebody with a browser and with Discord.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -135,6 +139,23 @@ impl Person {
         let template = self.default_template().await.expect("the guild has a default template");
         let form: Vec<_> = [("template_id", template.as_str())].into_iter().chain(fields.iter().copied()).collect();
         self.sends(self.request(Method::POST, "/api/v1/games").form(&form)).await
+    }
+
+    /// Creates the game "Citadel" in two hours, unless the fields say otherwise. Its id.
+    pub async fn plans(&self, fields: &[(&str, &str)]) -> String {
+        let start = in_minutes(120);
+        let usual = [("title", "Citadel"), ("scheduled_at", start.as_str())];
+        let unsaid = usual.into_iter().filter(|(name, _)| fields.iter().all(|(other, _)| other != name));
+        let answer = self.creates(&unsaid.chain(fields.iter().copied()).collect::<Vec<_>>()).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.text("id").to_owned()
+    }
+
+    /// Changes a game of their own.
+    pub async fn edits(&self, game: &str, fields: &[(&str, &str)]) {
+        let request = self.request(Method::PUT, &format!("/api/v1/games/{game}")).form(fields);
+        let answer = self.sends(request).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
     }
 
     /// The default template of the guild that this person sees first.

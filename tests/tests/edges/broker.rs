@@ -6,11 +6,11 @@ use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 use tests::otlp::{Received, Span, Status};
 use tests::world::World;
 
-use super::{ARRIVAL, all_that_was_told, game, keys, reads, span};
+use super::{ARRIVAL, SEATS, all_that_was_told, keys, reads, span};
 
 /// What was told of a game's creation: how it was published and how the bot's queue was worked on.
 async fn created(world: &World) -> [Span; 2] {
-    game(&world.signed_in("dm").await).await;
+    world.signed_in("dm").await.plans(&SEATS).await;
     world.settle().await;
     let destination = format!("{}.game_scheduler:game.created", world.namespace);
     let queue = format!("{}.bot.announcements", world.namespace);

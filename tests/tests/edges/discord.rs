@@ -6,7 +6,7 @@ use tests::discord::Fault;
 use tests::otlp::{Received, Status};
 use tests::world::World;
 
-use super::{ARRIVAL, game, reading, reads, spans};
+use super::{ARRIVAL, SEATS, reading, reads, spans};
 
 const POST: &str = "/channels/*/messages";
 const TEMPLATE: &str = "/channels/{channel_id}/messages";
@@ -24,7 +24,7 @@ async fn each_429_is_counted_with_its_scope_and_the_call_tells_its_tries_and_its
     let host = world.signed_in("dm").await;
     for (number, scope) in ["user", "global", "shared"].into_iter().enumerate() {
         world.discord.fault(Fault::rate_limited("POST", POST, 1.0, scope)).await.expect("it is scripted");
-        game(&host).await;
+        host.plans(&SEATS).await;
         settled(&world).await;
         let labels = [("url.template", TEMPLATE), ("gamesched.discord.ratelimit.scope", scope)];
         reads(&world, "gamesched.discord.ratelimit.hits", &labels, 1.0).await;
@@ -59,7 +59,7 @@ async fn an_error_page_of_something_in_between_is_told_by_its_status() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
     world.discord.fault(Fault::status("POST", POST, 502)).await.expect("it is scripted");
-    game(&host).await;
+    host.plans(&SEATS).await;
     settled(&world).await;
     let failed = spans(&world, "the failed call", |span| {
         span.name == format!("POST {TEMPLATE}") && matches!(span.status, Status::Error(_))
@@ -91,7 +91,7 @@ async fn the_breaker_says_when_it_opens_and_when_discord_is_back() {
     reads(&world, "gamesched.discord.breaker.open", &[], 0.0).await;
     world.discord.fault(Fault::status("POST", POST, 503).times(1_000)).await.expect("it is scripted");
     for _ in 0..10 {
-        game(&host).await;
+        host.plans(&SEATS).await;
     }
     reads(&world, "gamesched.discord.breaker.open", &[], 1.0).await;
     world.discord.clear_faults().await.expect("Discord is back");

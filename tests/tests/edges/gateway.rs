@@ -4,7 +4,7 @@ use tests::discord::{Effect, Fault, GatewayFault, ids};
 use tests::otlp::{Received, Status};
 use tests::world::{World, in_minutes};
 
-use super::{ARRIVAL, game, reading, reads, span};
+use super::{ARRIVAL, SEATS, reading, reads, span};
 
 const SHARD: (&str, &str) = ("gamesched.shard.id", "0");
 
@@ -77,7 +77,7 @@ async fn an_interaction_is_counted_once_it_is_handled_and_a_refusal_fails_nothin
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interaction_that_discord_never_saw_acknowledged_failed_as_ack_timeout() {
     let world = World::new().await;
-    game(&world.signed_in("dm").await).await;
+    world.signed_in("dm").await.plans(&SEATS).await;
     world.settle().await;
     let lost = Fault::once("POST", "/interactions/*/callback", Effect::Code { status: 404, code: 10_062 });
     world.discord.fault(lost).await.expect("it is scripted");
@@ -96,7 +96,7 @@ async fn an_interaction_that_discord_never_saw_acknowledged_failed_as_ack_timeou
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_are_counted_by_the_face_through_which_they_came() {
     let world = World::new().await;
-    game(&world.signed_in("dm").await).await;
+    world.signed_in("dm").await.plans(&SEATS).await;
     world.settle().await;
     world.person("bob").presses("Join").await.expect("the bot answers");
     let changes = [("gamesched.event.type", "game.created"), ("gamesched.face", "web")];

@@ -6,7 +6,7 @@ use reqwest::Method;
 use tests::discord::ids;
 use tests::world::{Service, World, command};
 
-use super::{ARRIVAL, all_that_was_told, game, span, spans};
+use super::{ARRIVAL, SEATS, all_that_was_told, span, spans};
 
 /// Starts all services with these settings, and lets bob look on the web and press a button.
 async fn bob_is_seen(changed: &[(&str, &str)]) -> (World, [Option<String>; 2]) {
@@ -17,7 +17,7 @@ async fn bob_is_seen(changed: &[(&str, &str)]) -> (World, [Option<String>; 2]) {
     world.discord.wait_shards(1, ARRIVAL).await.expect("the bot is there");
     let dm = world.signed_in("dm").await;
     assert_eq!(dm.gets("/api/v1/guilds").await.status, 200, "{}", world.all_lines());
-    game(&dm).await;
+    dm.plans(&SEATS).await;
     world.settle().await;
     let bob = world.signed_in("bob").await;
     let trace = "00000000000000000000000000000b0b";

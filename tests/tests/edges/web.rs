@@ -6,7 +6,7 @@ use reqwest::Method;
 use tests::otlp::{Span, Status};
 use tests::world::{Service, World};
 
-use super::{ARRIVAL, all_that_was_told, game, keys, reads, span, spans};
+use super::{ARRIVAL, SEATS, all_that_was_told, keys, reads, span, spans};
 
 const DURATION: &str = "http.server.request.duration";
 const ACTIVE: &str = "http.server.active_requests";
@@ -16,7 +16,7 @@ const NO_ID: &str = "00000000000000000000000000000e06";
 #[tokio::test(flavor = "multi_thread")]
 async fn t_01_a_client_that_goes_away_is_measured_and_its_span_is_cancelled_and_not_failed() {
     let world = World::new().await;
-    let game = game(&world.signed_in("dm").await).await;
+    let game = world.signed_in("dm").await.plans(&SEATS).await;
     let ada = world.signed_in("ada").await;
     let mut sql = world.sql().await.expect("Postgres answers");
     sqlx::raw_sql("begin; select from games for update").execute(&mut sql).await.expect("the game is locked");

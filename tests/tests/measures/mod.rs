@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use tests::discord::ids;
 use tests::otlp::{Kind, Metric, Point, Received};
-use tests::world::{Person, Service, World, in_minutes};
+use tests::world::{Service, World};
 
 const ARRIVAL: Duration = Duration::from_secs(15);
 /// Housekeeping measures every 15 s.
@@ -54,14 +54,6 @@ async fn until(world: &World, series: Series<'_>, within: Duration, right: impl 
 async fn run(world: &World, statements: &'static str) {
     let mut sql = world.sql().await.expect("Postgres answers");
     sqlx::raw_sql(statements).execute(&mut sql).await.expect("the statements run");
-}
-
-async fn game(host: &Person) -> String {
-    let start = in_minutes(120);
-    let fields = [("title", "Citadel"), ("scheduled_at", start.as_str()), ("reminder_minutes", "[60]")];
-    let answer = host.creates(&fields).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.text("id").to_owned()
 }
 
 fn age(service: Service, name: &'static [(&'static str, &'static str); 1]) -> Series<'static> {
@@ -136,7 +128,7 @@ async fn what_is_overdue_is_counted_by_kind_with_the_age_of_the_oldest() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
     for _ in 0..2 {
-        game(&host).await;
+        host.plans(&[("reminder_minutes", "[60]")]).await;
     }
     world.settle().await;
     assert!(world.stop(Service::NotificationDaemon).await);
@@ -316,7 +308,7 @@ async fn op_04_a_purge_is_told_as_a_sweep_only_when_it_finds_something() {
 async fn t_06_a_job_says_whose_guild_it_works_for() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    let game = game(&host).await;
+    let game = host.plans(&[("reminder_minutes", "[60]")]).await;
     assert_eq!(world.signed_in("ada").await.joins(&game).await.status, 200);
     world.settle().await;
     for due in ["joined", "IN_PROGRESS"] {

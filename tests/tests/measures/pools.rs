@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use tests::otlp::{Kind, Received, Span};
 use tests::world::{Answer, Person, Service, World};
 
-use super::{ARRIVAL, Series, game, series, until};
+use super::{ARRIVAL, Series, series, until};
 
 /// Many requests at once, each of which reads games.
 async fn many(person: &Person, game: &str) -> Vec<Answer> {
@@ -39,7 +39,7 @@ async fn locked(world: &World) -> PgConnection {
 async fn t_02_a_pool_that_is_exhausted_says_so_and_so_do_those_that_wait_for_their_turn() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    let game = game(&host).await;
+    let game = host.plans(&[("reminder_minutes", "[60]")]).await;
     world.settle().await;
     let (used, idle) = (pool("db.client.connection.count", &USED), pool("db.client.connection.count", &IDLE));
     let pending = pool("db.client.connection.pending_requests", &POOL);
@@ -67,7 +67,7 @@ async fn t_02_a_pool_that_is_exhausted_says_so_and_so_do_those_that_wait_for_the
 async fn t_02_who_gets_no_connection_in_time_is_counted_measured_and_told_by_a_span() {
     let world = World::new().await;
     let host = world.signed_in("dm").await;
-    let game = game(&host).await;
+    let game = host.plans(&[("reminder_minutes", "[60]")]).await;
     world.settle().await;
     let timeouts = pool("db.client.connection.timeouts", &POOL);
     until(&world, timeouts, ARRIVAL, |timeouts| timeouts == 0.0).await;
