@@ -1,14 +1,19 @@
 //! Telemetry that can be trusted: nothing is lost at the end, nothing is said twice, nothing is said of nothing.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::time::Duration;
 
 use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tests::otlp::{Kind, LogRecord};
-use tests::world::{Service, World, in_minutes};
+use tests::otlp::{Kind, LogRecord, Received};
+use tests::servers::Servers;
+use tests::world::{Service, World, command, in_minutes};
+use tokio::io::AsyncReadExt as _;
 
 const ARRIVAL: Duration = Duration::from_secs(15);
+const REFUSALS: usize = 1_000;
 
 /// A trace context as a client sends it, with the flag that says whether it is sampled.
 fn traceparent(number: u32, sampled: bool) -> (String, String) {
@@ -59,6 +64,54 @@ async fn t_13_an_idle_minute_exports_neither_spans_nor_records() {
     for service in Service::ALL {
         assert!(metrics.iter().any(|told| told == service.name()), "{service} tells no metrics");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t_13_half_a_minute_without_the_broker_exports_neither_spans_nor_records() {
+    let servers: &'static Servers = Box::leak(Box::new(Servers::own().await.expect("servers of one's own")));
+    let world = World::on(servers).await.expect("a world can be made");
+    world.start_all().await.expect("the services start");
+    world.signed_in("dm").await.plans(&[]).await;
+    world.settle().await;
+    servers.stop_rabbitmq().await.expect("RabbitMQ stops");
+    let noticed = |received: &Received| {
+        Service::ALL.iter().all(|service| {
+            received.logs.iter().any(|record| record.severity == "WARN" && record.service() == service.name())
+        })
+    };
+    world.sink.wait("a warning of each service", ARRIVAL, noticed).await.expect("they notice it");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.sink.clear();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let told = world.sink.received();
+    let spans: Vec<_> = told.spans.iter().map(|span| format!("{} {}", span.service(), span.name)).collect();
+    let records: Vec<_> = told.logs.iter().map(|record| record.body.to_string()).collect();
+    assert_eq!((spans, records), (Vec::new(), Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t_11_a_stdout_that_nobody_reads_blocks_neither_a_request_nor_the_end() {
+    let world = World::empty().await.expect("a world can be made");
+    let mut api = command(Service::Api, &[]).expect("the services build");
+    api.envs(world.settings(Service::Api)).env("HEALTH_ADDR", "127.0.0.1:0").stdout(Stdio::piped());
+    let mut api = api.spawn().expect("it starts");
+    let person = world.person("dm");
+    let version = || person.request(Method::GET, "/api/v1/version").send();
+    let listening = async { while version().await.is_err() {} };
+    tokio::time::timeout(ARRIVAL, listening).await.expect("it listens");
+
+    // Each refusal is a line, and together they are more than a pipe holds.
+    for _ in 0..REFUSALS {
+        let asked = tokio::time::timeout(ARRIVAL, person.gets("/api/v1/auth/user"));
+        assert_eq!(asked.await.expect("an answer").status, 401);
+    }
+    let pid = Pid::from_raw(api.id().expect("it runs").cast_signed()).expect("an id");
+    kill_process(pid, Signal::TERM).expect("it can be asked to end");
+    let ended = tokio::time::timeout(ARRIVAL, api.wait()).await.expect("it ends").expect("it can be waited for");
+    assert!(ended.success());
+    let mut written = String::new();
+    api.stdout.take().expect("a pipe").read_to_string(&mut written).await.expect("it is text");
+    assert!(written.lines().count() < REFUSALS, "the pipe was never full, and nothing is proved");
 }
 
 /// Service, message and ids of a record, however it was told.
@@ -126,7 +179,7 @@ async fn t_01_a_caller_that_is_not_sampled_costs_no_span_and_its_context_is_stil
     assert!(carried.contains(&trace) && carried.ends_with("-00"), "{carried}");
     // A later job decides anew: its trace is told, and links to the one that nobody recorded.
     world.pass_until("IN_PROGRESS").await;
-    let started = |received: &tests::otlp::Received| {
+    let started = |received: &Received| {
         received.spans.iter().any(|span| span.name == "job transition.in_progress" && span.links[0].trace_id == trace)
     };
     let told = world.sink.wait("the start", ARRIVAL, started).await.expect("the job is told");

@@ -71,7 +71,9 @@ pub enum Lines {
 #[derive(Debug)]
 pub struct Guard {
     providers: Option<Providers>,
-    _stdout: tracing_appender::non_blocking::WorkerGuard,
+    /// Lines that did not fit, because nobody took those before them.
+    unwritten: tracing_appender::non_blocking::ErrorCounter,
+    _lines: tracing_appender::non_blocking::WorkerGuard,
 }
 
 #[derive(Clone, Debug)]
@@ -100,6 +102,7 @@ pub fn init(settings: Settings) -> anyhow::Result<Guard> {
         Lines::Stdout => writer.finish(std::io::stdout()),
         Lines::Stderr => writer.finish(std::io::stderr()),
     };
+    let unwritten = writer.error_counter();
     let lines = log::lines(settings, writer).with_filter(filter_fn(move |meta| told(meta, levels)));
     let registry = Registry::default().with(lines);
     match &providers {
@@ -118,7 +121,7 @@ pub fn init(settings: Settings) -> anyhow::Result<Guard> {
     if !environment.idle.is_empty() {
         tracing::warn!("set, and without effect here: {}", environment.idle.join(", "));
     }
-    Ok(Guard { providers, _stdout: worker })
+    Ok(Guard { providers, unwritten, _lines: worker })
 }
 
 fn scope() -> InstrumentationScope {
@@ -213,6 +216,10 @@ fn host_name() -> String {
 impl Guard {
     /// Sends what is left of all three signals, in parallel and within 3 s; then the process ends anyway.
     pub fn shutdown(mut self) {
+        let unwritten = self.unwritten.dropped_lines();
+        if unwritten > 0 {
+            tracing::warn!("{unwritten} log lines were not written: whoever reads them is too slow");
+        }
         let Some(providers) = self.providers.take() else { return };
         let (done, all) = mpsc::channel();
         let mut left = 0;
