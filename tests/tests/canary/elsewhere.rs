@@ -70,9 +70,12 @@ pub(super) async fn stream(aviary: &mut Aviary, host: &Person) {
 /// A stranger's message, which is parked, shown and discarded.
 pub(super) async fn park(aviary: &mut Aviary) {
     let [parked, shown] = IN_PARKED;
-    let body = aviary.flock.hatch("a stranger's message", &[parked, shown, ("message", "delivery.due")]);
-    let header = aviary.flock.hatch("a stranger's header", &[parked, shown, ("headers", "delivery.due")]);
-    let id = [parked, shown, ("headers", "delivery.due"), ("attribute", "messaging.message.id")];
+    // As it came, and in the queue from which it is written into the table.
+    let sent = ["delivery.due", "bot.deliveries.parked"];
+    let [message, around] = ["message", "headers"].map(|kind| sent.map(|key| (kind, key)));
+    let body = aviary.flock.hatch("a stranger's message", &[parked, shown, message[0], message[1]]);
+    let header = aviary.flock.hatch("a stranger's header", &[parked, shown, around[0], around[1]]);
+    let id = [parked, shown, around[0], around[1], ("attribute", "messaging.message.id")];
     let id = aviary.flock.hatch("a stranger's id of a message", &id);
     let mut headers = FieldTable::default();
     headers.insert("x-stranger".into(), AMQPValue::LongString(header.into()));
