@@ -29,6 +29,7 @@ impl Access {
     /// To a guild; who is no member gets the answer for a guild that does not exist (PE-01).
     pub(crate) async fn to_guild(api: &Api, caller: &Caller, guild: GuildId) -> Result<(Self, Guild), Problem> {
         let guild = guilds::by_id(&mut api.sql().await?, guild).await?.ok_or(Refusal::NotFound)?;
+        note("gamesched.guild.id", guild.discord.to_string());
         let access = Self::evaluate(api, caller, (guild.id, guild.discord), &guild.manager_roles).await?;
         Ok((access.ok_or(Refusal::NotFound)?, guild))
     }
@@ -37,17 +38,18 @@ impl Access {
     pub(crate) async fn to_game(api: &Api, caller: &Caller, game: GameId) -> Result<Self, Problem> {
         let found = games::guild_of(&mut api.sql().await?, game).await?;
         let (guild, discord, managers) = found.ok_or(Refusal::NotFound)?;
+        note("gamesched.guild.id", discord.to_string());
         Ok(Self::evaluate(api, caller, (guild, discord), &managers).await?.ok_or(Refusal::NotFound)?)
     }
 
-    /// Asks the projection afresh (PE-08); `None` for who is no member.
+    /// Asks the projection afresh (PE-08); `None` for who is no member. A request may ask about several guilds, so
+    /// this does not say which one the request is about.
     pub(crate) async fn evaluate(
         api: &Api,
         caller: &Caller,
         (guild, discord): (GuildId, DiscordGuild),
         manager_roles: &[DiscordRole],
     ) -> Result<Option<Self>, Problem> {
-        note("gamesched.guild.id", discord.to_string());
         let Some(standing) = api.projection.standing(discord, caller.discord).await? else { return Ok(None) };
         let roles = standing.member.roles.clone();
         let member = Member::new(caller.user, discord, roles, standing.permissions, standing.owner);

@@ -201,21 +201,55 @@ impl Discord {
     /// A person sends a command that their client shows although it is not offered there, or not registered any more;
     /// without a channel in the direct conversation.
     pub async fn command_stale(&self, user: u64, channel: Option<u64>, name: &str) -> anyhow::Result<Pressed> {
-        let typed = Typed { stale: true, ..typed(user, channel, name, &[], None) };
+        self.command_stale_with(user, channel, name, &[]).await
+    }
+
+    /// The same, with options as texts, whether or not the command has them.
+    pub async fn command_stale_with(
+        &self,
+        user: u64,
+        channel: Option<u64>,
+        name: &str,
+        options: &[(&str, &str)],
+    ) -> anyhow::Result<Pressed> {
+        let typed = Typed { stale: true, ..typed(user, channel, name, options, None) };
         let reaction: Reaction = self.put("command", &typed).await?;
         reaction.pressed.context("no message answered")
     }
 
     /// A person types in the option `text` of such a command; answers the suggestions.
     pub async fn autocomplete_stale(&self, user: u64, channel: Option<u64>, name: &str) -> anyhow::Result<Vec<Choice>> {
-        let typed = Typed { stale: true, ..typed(user, channel, name, &[("text", "D")], Some("text")) };
+        self.autocomplete_stale_with(user, channel, name, "D").await
+    }
+
+    /// The same, with what they typed so far.
+    pub async fn autocomplete_stale_with(
+        &self,
+        user: u64,
+        channel: Option<u64>,
+        name: &str,
+        text: &str,
+    ) -> anyhow::Result<Vec<Choice>> {
+        let typed = Typed { stale: true, ..typed(user, channel, name, &[("text", text)], Some("text")) };
         let reaction: Reaction = self.put("command", &typed).await?;
         Ok(reaction.choices)
     }
 
     /// A person submits a form; without a channel in the direct conversation.
     pub async fn submit(&self, user: u64, channel: Option<u64>, custom_id: &str) -> anyhow::Result<Pressed> {
-        let reaction: Reaction = self.put("submit", &Submitted { user, channel, custom_id: custom_id.into() }).await?;
+        self.submit_with(user, channel, custom_id, "").await
+    }
+
+    /// The same, with what they typed.
+    pub async fn submit_with(
+        &self,
+        user: u64,
+        channel: Option<u64>,
+        custom_id: &str,
+        text: &str,
+    ) -> anyhow::Result<Pressed> {
+        let form = Submitted { user, channel, custom_id: custom_id.into(), text: text.into() };
+        let reaction: Reaction = self.put("submit", &form).await?;
         reaction.pressed.context("no message answered")
     }
 

@@ -148,6 +148,7 @@ pub(super) struct Submitted {
     pub(super) user: u64,
     pub(super) channel: Option<u64>,
     pub(super) custom_id: String,
+    pub(super) text: String,
 }
 
 /// What a press or a command led to.
@@ -173,7 +174,7 @@ async fn command(State(app): State<App>, Json(typed): Json<Typed>) -> Outcome<Re
 async fn submit(State(app): State<App>, Json(form): Json<Submitted>) -> Outcome<Reaction> {
     let id = app.edit(|world| {
         let channel = form.channel.unwrap_or_else(|| world.direct(form.user));
-        world.submit(form.user, channel, &form.custom_id)
+        world.submit(form.user, channel, &form.custom_id, &form.text)
     });
     reaction(&app, id.map_err(refused)?).await.map(Json).map_err(refused)
 }

@@ -115,7 +115,10 @@ impl World {
         }
         let mut given = Vec::new();
         for (option, value) in options {
-            given.push(typed(&definition, option, value, focused == Some(option))?);
+            let focused = focused == Some(option);
+            // In another version an option may have been a text, or been there at all.
+            let option = if stale { text(option, value, focused) } else { typed(&definition, option, value, focused)? };
+            given.push(option);
         }
         for word in path.iter().rev() {
             given = vec![json!({ "name": word, "type": 1, "options": given })];
@@ -129,9 +132,11 @@ impl World {
         self.interact(kind, user, channel, None, data, None)
     }
 
-    /// A person submits a form that they were shown, maybe by another version.
-    pub(super) fn submit(&mut self, user: u64, channel: u64, custom_id: &str) -> Result<u64, String> {
-        let data = json!({ "custom_id": custom_id, "components": [] });
+    /// A person submits a form that they were shown, maybe by another version, with a text in its one field.
+    pub(super) fn submit(&mut self, user: u64, channel: u64, custom_id: &str, text: &str) -> Result<u64, String> {
+        let field = json!({ "type": 4, "id": 2, "custom_id": "text", "value": text });
+        let row = json!({ "type": 1, "id": 1, "components": [field] });
+        let data = json!({ "custom_id": custom_id, "components": [row] });
         self.interact(5, user, channel, None, data, None)
     }
 
@@ -234,6 +239,15 @@ impl World {
 fn forgotten(id: u64, name: &str, options: &[(String, String)]) -> Value {
     let options: Vec<_> = options.iter().map(|(name, _)| json!({ "name": name, "type": 3 })).collect();
     json!({ "id": id.to_string(), "name": name, "options": options })
+}
+
+/// An option whose type nobody knows any more.
+fn text(name: &str, value: &str, focused: bool) -> Value {
+    let mut option = json!({ "name": name, "type": 3, "value": value });
+    if focused {
+        option["focused"] = true.into();
+    }
+    option
 }
 
 /// An option as Discord sends it, typed by its registration.

@@ -45,14 +45,16 @@ const TEXTS: [(&str, &str); 4] = [
     ("where", "a game's place"),
 ];
 
-/// The rows of games, and the answer that is kept for whoever repeats the request.
-pub(super) const IN_GAMES: [Welcome; 2] = [("postgres", "games"), ("postgres", "idempotency_keys")];
+/// The answer that is kept for whoever repeats the request.
+const KEPT: Welcome = ("postgres", "idempotency_keys");
+/// The rows of games, that answer, and the letters that tell of it.
+pub(super) const IN_GAMES: [Welcome; 3] = [("postgres", "games"), KEPT, ("postgres", "deliveries")];
 
 /// The parts of a form that makes a game, all of them marked.
 pub(super) fn form(flock: &mut Flock) -> Vec<(String, String)> {
     let mut form: Vec<_> =
         TEXTS.into_iter().map(|(field, name)| (field.to_owned(), flock.hatch(name, &IN_GAMES))).collect();
-    let in_roster = [("postgres", "participants"), ("postgres", "idempotency_keys")];
+    let in_roster = [("postgres", "participants"), KEPT];
     let starter = flock.hatch("a starter who is nobody's name", &in_roster);
     form.push(("initial_participants".to_owned(), format!("[\"{starter}\"]")));
     form
@@ -81,7 +83,8 @@ pub(super) fn strange(
         requests.push((name, host.request(Method::POST, "/api/v1/games").form(&form), 422));
     }
     let start = tests::world::in_minutes(120);
-    let mention = flock.hatch("a name that nobody has", &[]);
+    // It is looked up in the guild's names, and kept nowhere.
+    let mention = flock.hatch("a name that nobody has", &[("redis", ":proj:")]);
     let list = format!("[\"@{mention}\"]");
     let form =
         [("template_id", template), ("title", "Marked"), ("scheduled_at", &start), ("initial_participants", &list)];
@@ -172,13 +175,13 @@ pub(super) fn setup(flock: &mut Flock) -> Setup {
     setup.application.client_secret = flock.hatch("the client secret", &[]);
     setup.application.bot_token = flock.hatch("the bot's token", &[]);
     let guild = &mut setup.guilds[0];
-    guild.name = flock.hatch("a guild's name", &[projection, ("postgres", "guilds")]);
-    guild.channels[0].name = flock.hatch("a channel's name", &[projection, ("postgres", "channels")]);
+    guild.name = flock.hatch("a guild's name", &[projection, ("postgres", "guilds"), KEPT]);
+    guild.channels[0].name = flock.hatch("a channel's name", &[projection, ("postgres", "channels"), KEPT]);
     guild.channels[0].topic = Some(flock.hatch("a channel's topic", &[]));
     guild.roles[1].name = flock.hatch("a role's name", &[projection]);
-    guild.members[0].nick = Some(flock.hatch("a nick", &[projection]));
+    guild.members[0].nick = Some(flock.hatch("a nick", &[projection, KEPT]));
     let host = &mut setup.users[0];
-    let known = [projection, ("postgres", "users"), ("postgres", "idempotency_keys")];
+    let known = [projection, ("postgres", "users"), KEPT];
     host.global_name = Some(flock.hatch("a global name", &known));
     host.username = flock.hatch("a user's name", &[known[0], known[1], known[2], ("redis", ":session:")]);
     host.email = Some(format!("{}@example.org", flock.hatch("an e-mail address", &[])));

@@ -1,8 +1,11 @@
 //! Nothing that is secret or somebody's own leaves by a side door: marked words go in everywhere, then all that comes
 //! out is searched.
 
+mod elsewhere;
 mod inputs;
 mod places;
+
+use std::time::Duration;
 
 use reqwest::Method;
 use tests::discord::{Effect, Fault, ids};
@@ -16,12 +19,16 @@ use places::{Monitor, Place, environment_holds, leaks};
 /// A key that seals only what this test puts in.
 const TOKEN_KEY: &str = "Y2FuYXJ5LWtleS10aGF0LXNlYWxzLW9ubHktdGVzdHM=";
 
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A world of marked words, and all that listens to it.
 struct Aviary {
     world: World,
     tap: Tap,
     monitor: Monitor,
     flock: Flock,
+    /// What operators saw.
+    operated: Vec<Place>,
 }
 
 impl Aviary {
@@ -34,8 +41,18 @@ impl Aviary {
         passwords(&mut world, &mut flock);
         let tap = world.tap().await.expect("the exchange can be tapped");
         let monitor = Monitor::start(servers.redis_url());
-        world.start_all().await.expect("the services start");
-        Self { world, tap, monitor, flock }
+        let grpc = [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", &world.sink.grpc_url())];
+        let gzip = [("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")];
+        for service in Service::ALL {
+            let way = match service {
+                Service::Bot => &grpc[..],
+                Service::NotificationDaemon => &gzip[..],
+                Service::Api | Service::StatusDaemon => &[],
+            };
+            world.start_with(service, way).await.expect("it starts");
+        }
+        world.discord.wait_shards(1, PATIENCE).await.expect("the bot is connected");
+        Self { world, tap, monitor, flock, operated: Vec::new() }
     }
 
     /// Signs somebody in, and knows every secret of that.
@@ -52,6 +69,13 @@ impl Aviary {
             self.flock.entered(name, "the sign-in worked with it");
         }
         person
+    }
+
+    /// Everything that leaves a process, and what the stores hold.
+    async fn places(&self) -> Vec<Place> {
+        let mut places = places::all(&self.world, &self.tap, &self.monitor).await;
+        places.extend(self.operated.iter().cloned());
+        places
     }
 
     fn answered(&mut self, name: &'static str, status: u16, wanted: u16, seen: &str) {
@@ -135,11 +159,15 @@ async fn turns(aviary: &mut Aviary, host: &Person, game: &str) {
     aviary.world.person("cyd").presses("Join").await.expect("the bot answers");
     rows(aviary, host).await;
     copies(aviary, host).await;
+    elsewhere::commands(aviary).await;
+    elsewhere::stream(aviary, host).await;
 
     letter(aviary).await;
+    elsewhere::park(aviary).await;
     let reason = aviary.flock.hatch("a reason to cancel", &IN_GAMES);
     let cancel = host.request(Method::DELETE, &path).json(&serde_json::json!({ "reason": reason }));
-    assert_eq!(host.sends(cancel).await.status, 204);
+    let cancelled = host.sends(cancel).await;
+    assert_eq!(cancelled.status, 204, "{cancelled:?}");
 }
 
 /// Discord refuses a letter, in its own words.
@@ -183,7 +211,8 @@ async fn copies(aviary: &mut Aviary, host: &Person) {
 
 /// The key of a session's copy in a command.
 fn key(line: &str) -> Option<String> {
-    let key = line.split('"').find(|word| word.contains(":session:"))?;
+    // A shard's session has such a key too, among those of the projection.
+    let key = line.split('"').find(|word| word.contains(":session:") && !word.contains(":proj:"))?;
     Some(key.to_owned())
 }
 
@@ -223,20 +252,25 @@ async fn t_14_no_marked_word_leaves_by_telemetry_logs_or_messages_or_lies_where_
     let (host, game) = people(&mut aviary).await;
     turns(&mut aviary, &host, &game).await;
     aviary.world.settle().await;
-    let before = places::all(&aviary.world, &aviary.tap, &aviary.monitor).await;
+    let before = aviary.places().await;
     inside(&mut aviary, &before).await;
     for service in Service::ALL {
         assert!(aviary.world.stop(service).await, "{service} ends well");
     }
 
     let canaries = aviary.flock.all.clone();
-    assert!(canaries.len() >= 40, "{} canaries", canaries.len());
+    assert!(canaries.len() >= 75, "{} canaries", canaries.len());
     let missing: Vec<_> = canaries.iter().filter(|canary| canary.entered.is_none()).map(|canary| canary.name).collect();
     assert_eq!(missing, Vec::<&str>::new(), "nothing shows that these went in");
-    let places = places::all(&aviary.world, &aviary.tap, &aviary.monitor).await;
+    let places = aviary.places().await;
     for kind in ["spans", "exports", "stdout", "message", "headers", "redis", "postgres"] {
         let held: usize = places.iter().filter(|place| place.kind == kind).map(|place| place.text.len()).sum();
         assert!(held > 500, "there is something to search in {kind}");
+    }
+    let ways = aviary.world.sink.received().requests;
+    for (path, header) in [("grpc:traces", "content-type"), ("/v1/traces", "content-encoding")] {
+        let came = ways.iter().any(|way| way.path == path && way.headers.contains_key(header));
+        assert!(came, "{path} with {header}: this way was searched, too");
     }
     let told = aviary.world.sink.everything();
     assert_eq!(leaks(&canaries, &places, &told), Vec::<String>::new());

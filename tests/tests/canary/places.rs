@@ -24,6 +24,7 @@ pub(super) struct Canary {
 }
 
 /// What stands somewhere.
+#[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) kind: &'static str,
     /// What it is about: a table, a key, a routing key.

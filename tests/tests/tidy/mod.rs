@@ -1,5 +1,6 @@
 //! The invariants of ARCHITECTURE.md as tests over the project's own text: each states what is absent.
 
+mod broken;
 mod documents;
 mod files;
 mod layers;
