@@ -88,11 +88,15 @@ impl Arm {
     }
 }
 
-/// How long the collectors misbehave, in seconds: short in every run of the specs, ten minutes where it is measured.
-fn lasts() -> Duration {
+/// What a longer run is told from outside.
+fn told(name: &str) -> Option<f64> {
     #[expect(clippy::disallowed_methods, reason = "a longer run is asked for from outside")]
-    let given = std::env::var("SABOTAGE_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
-    Duration::from_secs(given.unwrap_or(30))
+    std::env::var(name).ok().and_then(|told| told.parse().ok())
+}
+
+/// How long the collectors misbehave: short in every run of the specs, ten minutes where it is measured.
+fn lasts() -> Duration {
+    Duration::from_secs_f64(told("SABOTAGE_SECONDS").unwrap_or(30.0))
 }
 
 /// Somebody with many sessions.
@@ -109,7 +113,7 @@ async fn sessions(world: &World) {
 
 async fn loaded(arms: &[Arm], lasts: Duration) -> Vec<Answers> {
     let client = Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
-    load::offer(arms.len(), RATE, lasts, |service, turn| {
+    load::offer(arms.len(), told("SABOTAGE_RATE").unwrap_or(RATE), lasts, |service, turn| {
         let session = (turn * arms.len() + service) % SESSIONS + 1;
         let request = client
             .get(format!("http://{}/api/v1/games", arms[service].api.address))
@@ -141,12 +145,11 @@ async fn t_11_whatever_a_collector_does_no_request_waits_and_nothing_grows_and_l
 
     let resident: Vec<_> = arms.iter().map(|arm| arm.api.resident().expect("it runs")).collect();
     for ((arm, told), held) in arms.iter().zip(&answers).zip(&resident) {
-        let p99 = load::ratio(told, &answers[0], 0.99);
+        let [p50, p99] = [0.5, 0.99].map(|part| load::ratio(told, &answers[0], part));
+        let (count, slowest) = (told.latencies.len(), load::quantile(&told.latencies, 0.99));
         eprintln!(
-            "{:<12} {} answers, P99 {:?}, to open {p99}, {} MiB",
+            "{:<12} {count} answers, P99 {slowest:.1?}; to open: P50 {p50}, P99 {p99}; {} MiB",
             arm.name,
-            told.latencies.len(),
-            load::quantile(&told.latencies, 0.99),
             held >> 20
         );
         // On a machine that is too busy for the load some fail whatever the collector does.
