@@ -69,7 +69,8 @@ async fn t_10_a_quarter_of_the_traces_is_a_quarter_of_whole_traces_and_all_of_th
     for _ in 0..GAMES {
         host.plans(&[]).await;
     }
-    world.settle().await;
+    // So many posts to one channel take their time, by Discord's limits.
+    world.settled(ARRIVAL * 4).await.expect("all is posted");
     let told = stop_all(&world).await;
 
     let named = |trace: &&Trace, name: &str| trace.root().is_some_and(|root| root.name == name);
