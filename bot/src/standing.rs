@@ -71,6 +71,7 @@ mod tests {
     #[test]
     fn gu_22_ready_is_every_shard_connected_and_every_guild_built() {
         let health = Health::default();
+        health.started();
         let standing = Standing::new(&health);
         let ready = || health.ready().0.as_u16();
         standing.owns(0);

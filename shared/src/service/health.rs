@@ -125,6 +125,9 @@ impl Health {
             |required: bool| checks.values().any(|check| check.failing.is_some() && check.required == required);
         let word = if self.0.stopping.load(Ordering::Relaxed) {
             Err("stopping")
+        } else if !self.0.started.load(Ordering::Relaxed) {
+            // Not all that can be missing has been named yet.
+            Err("starting")
         } else if failing(true) {
             Err("not_ready")
         } else if failing(false) {
@@ -171,9 +174,24 @@ mod tests {
         (status.as_u16(), body)
     }
 
+    fn begun() -> Health {
+        let health = Health::default();
+        health.started();
+        health
+    }
+
+    #[test]
+    fn who_has_not_begun_is_not_ready_since_not_all_that_can_be_missing_is_named_yet() {
+        let health = Health::default();
+        health.check("postgres", true).ok();
+        assert_eq!((said(&health).0, &said(&health).1["status"]), (503, &json!("starting")));
+        health.started();
+        assert_eq!(said(&health).0, 200);
+    }
+
     #[test]
     fn a_required_service_that_is_away_makes_not_ready() {
-        let health = Health::default();
+        let health = begun();
         let postgres = health.check("postgres", true);
         postgres.failing("the database is away (io)");
         let expected = json!({
@@ -188,7 +206,7 @@ mod tests {
 
     #[test]
     fn another_one_only_degrades() {
-        let health = Health::default();
+        let health = begun();
         let _redis = health.check("redis", false);
         let (status, body) = said(&health);
         assert_eq!((status, &body["status"]), (200, &json!("degraded")));

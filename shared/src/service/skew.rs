@@ -83,6 +83,7 @@ mod tests {
 
     async fn ready(off: i64) -> (u16, Option<f64>) {
         let (health, now) = (Health::default(), Clock::system().now());
+        health.started();
         let skew = Skew::new(Clock::fixed(now), &health);
         skew.compare(async { Ok(now + TimeDelta::seconds(off)) }).await.unwrap();
         (health.ready().0.as_u16(), CLOCK_SKEW.get().map(f64::round))

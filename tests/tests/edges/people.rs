@@ -6,15 +6,13 @@ use reqwest::Method;
 use tests::discord::ids;
 use tests::world::{Service, World, command};
 
-use super::{ARRIVAL, SEATS, all_that_was_told, span, spans};
+use super::{SEATS, all_that_was_told, span, spans};
 
 /// Starts all services with these settings, and lets bob look on the web and press a button.
 async fn bob_is_seen(changed: &[(&str, &str)]) -> (World, [Option<String>; 2]) {
     let world = World::empty().await.expect("a world can be made");
-    for service in [Service::Api, Service::Bot] {
-        world.start_with(service, changed).await.expect("the services start");
-    }
-    world.discord.wait_shards(1, ARRIVAL).await.expect("the bot is there");
+    changed.iter().for_each(|(name, value)| world.set(name, value));
+    world.start_all().await.expect("the services start");
     let dm = world.signed_in("dm").await;
     assert_eq!(dm.gets("/api/v1/guilds").await.status, 200, "{}", world.all_lines());
     dm.plans(&SEATS).await;
