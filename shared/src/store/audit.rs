@@ -20,21 +20,7 @@ pub async fn write(
     verb: &'static str,
     changes: Value,
 ) -> Result<()> {
-    sqlx::query!(
-        "/* INSERT audit_log */ insert into audit_log (id, guild_id, game_id, actor, face, verb, changes, trace_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        Uuid::now_v7(),
-        guild.0,
-        game.0,
-        actor.map(|actor| actor.0),
-        face.as_str(),
-        verb,
-        changes,
-        carry::trace_id(),
-    )
-    .execute(&mut *sql)
-    .await?;
-    Ok(())
+    insert(sql, (Some(guild.0), Some(game.0)), (actor, face), verb, changes).await
 }
 
 /// Writes what a person at the command line did, where no user of ours acted. The guild and the game are named where
@@ -48,13 +34,24 @@ pub async fn operator(
     verb: &'static str,
     changes: Value,
 ) -> Result<()> {
+    insert(sql, (guild, game), (None, Face::Operator), verb, changes).await
+}
+
+async fn insert(
+    sql: &mut Sql,
+    (guild, game): (Option<Uuid>, Option<Uuid>),
+    (actor, face): (Option<UserId>, Face),
+    verb: &'static str,
+    changes: Value,
+) -> Result<()> {
     sqlx::query!(
-        "/* INSERT audit_log */ insert into audit_log (id, guild_id, game_id, face, verb, changes, trace_id)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+        "/* INSERT audit_log */ insert into audit_log (id, guild_id, game_id, actor, face, verb, changes, trace_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
         Uuid::now_v7(),
         guild,
         game,
-        Face::Operator.as_str(),
+        actor.map(|actor| actor.0),
+        face.as_str(),
         verb,
         changes,
         carry::trace_id(),
