@@ -25,3 +25,11 @@ need_compilers() {
     fail "cargo is missing; install it with: curl -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal"
   command -v cc >/dev/null || apt gcc libc6-dev
 }
+
+# The Debian mirror that this machine itself uses: both formats of apt's sources.
+mirror() {
+  local found
+  found=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
+    sed -nE 's/^(deb (\[[^]]*\] )?|URIs: *)(https?:[^ ]*\/debian)\/?( .*)?$/\3/p' | head -n 1)
+  echo "${found:-http://deb.debian.org/debian}"
+}

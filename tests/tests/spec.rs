@@ -3,6 +3,7 @@
 mod canary;
 mod cardinality;
 mod commands;
+mod compose;
 mod conformance;
 mod counted;
 mod counted_interactions;
