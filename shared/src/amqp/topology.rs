@@ -8,6 +8,9 @@ use crate::events::GameChange;
 
 /// Tries of one message before the broker parks it.
 const DELIVERY_LIMIT: i64 = 20;
+/// What has no limit says so with the greatest number that every release takes: without one RabbitMQ 4 drops a parked
+/// message that was brought twenty times, and releases before it know no word for none.
+const UNLIMITED: i64 = i32::MAX as i64;
 /// Messages a queue holds; past it publishers are refused, which the outbox takes.
 const LENGTH: i64 = 2_000_000;
 /// What a live view may lag behind; lossy by design.
@@ -140,6 +143,7 @@ pub fn arguments(names: &Names, queue: &Queue) -> FieldTable {
         Queue::Announcements | Queue::Deliveries => limit(&mut arguments, names, &names.parked(queue)),
         Queue::Parked(_) => {
             arguments.insert("x-queue-type".into(), text("quorum"));
+            arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(UNLIMITED));
         }
         Queue::Events(_) => {
             arguments.insert("x-message-ttl".into(), AMQPValue::LongLongInt(EVENTS_TTL));
