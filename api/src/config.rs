@@ -47,7 +47,7 @@ const INIT: &str = "init";
 impl CommandFactory for Asked {
     fn command() -> Command {
         let init = Command::new(INIT).about(
-            "Brings the database's schema to this release, declares the broker's queues, and ends; only DATABASE_URL and \
+            "Brings the database's schema and the roles' rights to this release, declares the broker's queues, and ends; only DATABASE_URL and \
              AMQP_URL are needed",
         );
         Settings::command().subcommand_negates_reqs(true).subcommand(init)

@@ -20,6 +20,7 @@ mod parked;
 mod promotions;
 mod refusals;
 mod reminders;
+mod roles;
 mod routes;
 mod sabotage;
 mod schedule;
