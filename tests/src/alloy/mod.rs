@@ -75,9 +75,9 @@ impl Configuration {
         };
         configuration.replace("\"0.0.0.0:4317\"", &format!("\"{grpc}\""))?;
         configuration.replace("\"0.0.0.0:4318\"", &format!("\"{http}\""))?;
-        configuration.replace(r#""cloud" = "60s""#, r#""cloud" = "1s""#)?;
-        configuration.replace(r#""local" = "15s""#, r#""local" = "1s""#)?;
-        configuration.replace(r#"scrape_timeout  = "10s""#, r#"scrape_timeout  = "1s""#)?;
+        configuration.replace(r#""cloud" = "60s""#, r#""cloud" = "2s""#)?;
+        configuration.replace(r#""local" = "15s""#, r#""local" = "2s""#)?;
+        configuration.replace(r#"scrape_timeout  = "10s""#, r#"scrape_timeout  = "2s""#)?;
         configuration.replace(r#"ttl       = "10s""#, r#"ttl       = "3s""#)?;
         configuration.replace(r#"decision_wait = "15s""#, r#"decision_wait = "3s""#)?;
         Ok(configuration)

@@ -167,10 +167,9 @@ impl Door {
             let request = self.client.post(format!("{url}/v1/{signal}")).headers(headers.clone()).body(body.clone());
             answer = match request.send().await {
                 Ok(given) => {
-                    let (status, kind) = (given.status(), given.headers().get(header::CONTENT_TYPE).cloned());
-                    let mut answer = (status, given.bytes().await.unwrap_or_default()).into_response();
-                    kind.map(|kind| answer.headers_mut().insert(header::CONTENT_TYPE, kind));
-                    answer
+                    let kind = given.headers().get(header::CONTENT_TYPE).cloned();
+                    let kind = kind.map(|kind| [(header::CONTENT_TYPE, kind)]);
+                    (given.status(), kind, given.bytes().await.unwrap_or_default()).into_response()
                 }
                 Err(_) => StatusCode::BAD_GATEWAY.into_response(),
             };

@@ -140,7 +140,8 @@ async fn t_08_the_three_servers_and_alloy_are_measured_and_no_password_becomes_a
 /// A queue, so that there is one to be measured, and a name of it.
 async fn work(world: &World) -> String {
     let connection = Connection::connect(world.servers.amqp_url(), ConnectionProperties::default()).await;
-    let channel = connection.expect("RabbitMQ answers").create_channel().await.expect("a channel");
+    let connection = connection.expect("RabbitMQ answers");
+    let channel = connection.create_channel().await.expect("a channel");
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     channel.queue_declare("measured".into(), durable, FieldTable::default()).await.expect("a queue");
     for _ in 0..50 {
@@ -193,11 +194,9 @@ fn bounded(received: &Received) {
         let all = series.entry(metric.service()).or_default();
         for point in &metric.points {
             let cost = cost(&point.reading);
-            for part in 0..cost {
-                if all.insert(format!("{} {:?} {part}", metric.name, point.attributes)) {
-                    *families.entry(metric.name.split('_').take(3).collect::<Vec<_>>().join("_")).or_default() += 1;
-                }
-            }
+            let family = metric.name.split('_').take(3).collect::<Vec<_>>().join("_");
+            let new = (0..cost).filter(|part| all.insert(format!("{} {:?} {part}", metric.name, point.attributes)));
+            *families.entry(family).or_default() += new.count();
         }
     }
     let mut families: Vec<_> = families.into_iter().collect();

@@ -51,7 +51,8 @@ async fn the_queue_on_disk_is_valid_only_with_the_flag_that_it_says_it_needs() {
 async fn alloy_starts_with_nothing_set_and_not_with_words_that_it_does_not_know() {
     let Some(binary) = available("alloy run") else { return };
     let mut configuration = configuration(&binary);
-    configuration.start().await.expect("without any variable it starts, for the backend beside it");
+    let alloy = configuration.start().await.expect("without any variable it starts, for the backend beside it");
+    alloy.kill().await.expect("it can be killed");
     for (name, value) in [("OTLP_BACKEND", "clowd"), ("TAIL_SAMPLING", "yes")] {
         configuration.set(name, value);
         let fault = configuration.start().await.err().unwrap_or_else(|| panic!("it starts with {name}={value}"));
@@ -61,7 +62,8 @@ async fn alloy_starts_with_nothing_set_and_not_with_words_that_it_does_not_know(
     for backend in ["local", "cloud", "both"] {
         configuration.set("OTLP_BACKEND", backend);
         configuration.set("TAIL_SAMPLING", "on");
-        configuration.start().await.unwrap_or_else(|fault| panic!("{backend}: {fault:#}"));
+        let alloy = configuration.start().await.unwrap_or_else(|fault| panic!("{backend}: {fault:#}"));
+        alloy.kill().await.expect("it can be killed");
     }
 }
 
