@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod discord;
+pub mod grafana;
 pub mod load;
 pub mod otlp;
 pub mod registry;
