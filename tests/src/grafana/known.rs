@@ -71,6 +71,12 @@ impl Known {
         faults
     }
 
+    /// Whether a series is one that the services emit.
+    #[must_use]
+    pub fn is_ours(&self, metric: &str) -> bool {
+        self.ours.contains_key(metric) || metric == "target_info"
+    }
+
     /// The labels of a series.
     #[must_use]
     pub fn labels(&self, metric: &str) -> BTreeSet<String> {
@@ -121,12 +127,7 @@ impl Known {
 /// A metric's series in Prometheus, each with its labels: dots become underscores, the unit and `_total` are added.
 #[must_use]
 pub fn prometheus_names(metric: &MetricType) -> Vec<(String, BTreeSet<String>)> {
-    let unit = match metric.unit.as_str() {
-        "s" => "_seconds",
-        "By" => "_bytes",
-        _ => "",
-    };
-    let name = format!("{}{unit}", underscored(&metric.name));
+    let name = base(metric);
     let own = metric.attributes.iter().map(|attribute| underscored(&attribute.r#ref));
     let labels: BTreeSet<String> = own.chain(RESOURCE.map(str::to_owned)).collect();
     match metric.instrument.as_str() {
@@ -140,7 +141,17 @@ pub fn prometheus_names(metric: &MetricType) -> Vec<(String, BTreeSet<String>)> 
     }
 }
 
-fn underscored(name: &str) -> String {
+/// A metric's name in Prometheus without what its kind adds.
+pub(super) fn base(metric: &MetricType) -> String {
+    let unit = match metric.unit.as_str() {
+        "s" => "_seconds",
+        "By" => "_bytes",
+        _ => "",
+    };
+    format!("{}{unit}", underscored(&metric.name))
+}
+
+pub(super) fn underscored(name: &str) -> String {
     name.replace('.', "_")
 }
 

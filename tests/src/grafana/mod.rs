@@ -1,5 +1,6 @@
 //! Dashboards, rules and promises as data: read, rendered for Grafana and Prometheus, and taken apart for checks.
 
+mod exposition;
 mod known;
 mod promql;
 mod render;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+pub use exposition::open_metrics;
 pub use known::{Known, prometheus_names};
 pub use promql::{Expression, Match, Use};
 pub use rules::{Alert, Case, Rules};

@@ -50,7 +50,7 @@ impl Slo {
 
 /// The rules' file.
 #[must_use]
-pub fn rules(slos: &[Slo]) -> String {
+pub(super) fn rules(slos: &[Slo]) -> String {
     let mut text = HEAD.to_owned();
     for slo in slos {
         text.push_str(&format!("      # {}\n", slo.about));
