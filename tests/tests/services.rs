@@ -59,7 +59,11 @@ async fn a_missing_or_malformed_setting_ends_a_service_at_once_with_one_line_tha
 async fn init_needs_the_database_and_the_broker_and_nothing_else_and_takes_both_from_files() {
     let world = World::empty().await.expect("a world can be made");
     let settings = world.settings(Service::Api);
-    let of = |name: &str| settings.iter().find(|(known, _)| known == name).expect("every world has it").1.as_str();
+    let owner = world.database_of("migrate");
+    let of = |name: &str| match name {
+        "DATABASE_URL" => owner.as_str(),
+        _ => settings.iter().find(|(known, _)| known == name).expect("every world has it").1.as_str(),
+    };
     let (namespace, quiet) = (("NAMESPACE", of("NAMESPACE")), ("OTEL_SDK_DISABLED", "true"));
     let output = runs(Service::Api, &["init"], &[("DATABASE_URL", of("DATABASE_URL")), namespace, quiet]).await;
     let said = text(&output.stderr);
