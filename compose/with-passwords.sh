@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes a file whose ${NAMES} are passwords from the environment to where only this container's memory is, then runs
-# the command: with-passwords.sh TEMPLATE RESULT COMMAND...
+# Writes a file whose ${NAMES} are passwords from the environment, then runs the command; the result belongs into
+# /dev/shm, which is this container's memory and everybody's to write: with-passwords.sh TEMPLATE RESULT COMMAND...
 set -eu
 umask 077
 template=$1 result=$2
