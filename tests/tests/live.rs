@@ -202,7 +202,8 @@ async fn ls_11_a_client_that_does_not_read_is_told_to_reload_and_delays_nobody()
     for _ in 0..2 {
         assert_eq!(world.ask(MANY).await, "75");
         for _ in 0..75 {
-            reading.change(PATIENCE).await.expect("who reads is told of each");
+            let told = reading.change(PATIENCE).await;
+            told.unwrap_or_else(|fault| panic!("who reads is told of each: {fault:#}\n{}", world.all_lines()));
         }
     }
     let mut types = Vec::new();
