@@ -49,3 +49,30 @@ need_prometheus() {
   fi
   export PATH="$PATH:$tools/usr/bin"
 }
+
+# Compose v2 in COMPOSE: Docker's plugin, or the program of Debian 13's package, which needs nothing else.
+need_compose() {
+  if docker compose version >/dev/null 2>&1; then COMPOSE=(docker compose); return; fi
+  COMPOSE=("$(realpath -m "${CARGO_TARGET_DIR:-target}/tools/docker-compose")")
+  [ -x "${COMPOSE[0]}" ] || fetch_compose "${COMPOSE[0]}"
+}
+
+# Into the file $1.
+fetch_compose() {
+  local mirror place path sum
+  mirror=$(mirror)
+  command -v dpkg-deb >/dev/null && place=$(mktemp -d) && chmod 755 "$place" || return 1
+  say "fetching Docker Compose from Debian 13"
+  /usr/lib/apt/apt-helper -qq download-file "$mirror/dists/trixie/main/binary-$(dpkg --print-architecture)/Packages.xz" \
+    "$place/Packages.xz" >/dev/null 2>&1 &&
+    read -r path sum < <(xz -dc "$place/Packages.xz" | awk '
+      /^Package: /{ours = $2 == "docker-compose"}
+      ours && /^Filename: /{path = $2}
+      ours && /^SHA256: /{print path, $2; exit}') &&
+    /usr/lib/apt/apt-helper -qq download-file "$mirror/$path" "$place/compose.deb" "SHA256:$sum" >/dev/null 2>&1 &&
+    dpkg-deb -x "$place/compose.deb" "$place/files" &&
+    install -D "$place/files/usr/libexec/docker/cli-plugins/docker-compose" "$1"
+  local code=$?
+  rm -rf "$place"
+  return $code
+}

@@ -1,6 +1,6 @@
 //! Every container is confined, limited, watched, and waits for what it needs.
 
-use super::model::{entries, list, read, services, stack, text};
+use super::model::{entries, list, read, root, services, stack, text};
 
 const OURS: [&str; 4] = ["api", "bot", "notification-daemon", "status-daemon"];
 const SERVERS: [&str; 3] = ["postgres", "redis", "rabbitmq"];
@@ -78,6 +78,18 @@ fn only_loopback_has_ports_and_any_number_of_replicas_can_run() {
     }
     let api = list(&services()["api"]["ports"]);
     assert_eq!(api, ["127.0.0.1:${API_PORT:-8080}:8080"], "a range in API_PORT gives each replica a port");
+}
+
+#[test]
+fn what_is_mounted_is_there_and_cannot_be_written() {
+    for (name, service) in services() {
+        for mount in list(&service["volumes"]).into_iter().filter(|mount| mount.starts_with('.')) {
+            let mut parts = mount.split(':');
+            let source = root().join("compose").join(parts.next().unwrap_or_default());
+            assert!(source.exists(), "{name}: an engine would make a directory of {mount}");
+            assert_eq!(parts.nth(1), Some("ro"), "{name}: {mount}");
+        }
+    }
 }
 
 #[test]
