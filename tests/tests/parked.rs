@@ -207,6 +207,23 @@ async fn op_05_what_is_discarded_is_not_parked_any_more_and_the_audit_says_who_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn op_05_a_copy_that_the_broker_brings_after_it_was_discarded_brings_nothing_back() {
+    let world = World::new().await;
+    let named = |id: &str| BasicProperties::default().with_message_id(id.into());
+    let states = "select string_agg(concat_ws(' ', message_key, times, discarded_at is null), ', ' order by id)
+                  from parked";
+    publish(&world, "delivery.due", b"gibberish", named("one")).await;
+    publish(&world, "delivery.due", b"gibberish", named("one")).await;
+    until(&world, states, "one 2 t").await;
+    assert_eq!(operate(&world, &["discard", "--all"]).await.said.lines().last(), Some("1 discarded, 0 refused"));
+    publish(&world, "delivery.due", b"gibberish", named("one")).await;
+    publish(&world, "delivery.due", b"gibberish", named("two")).await;
+    until(&world, "select count(*)::text from parked", "2").await;
+    world.settle().await;
+    assert_eq!(world.ask(states).await, "one 2 f, two 1 t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn op_05_a_letter_that_discord_cannot_read_waits_after_the_first_try_and_goes_once_that_is_mended() {
     let world = World::new().await;
     let game = world.signed_in("dm").await.plans(&WHOLE).await;
