@@ -149,7 +149,7 @@ pub async fn find(sql: &mut Sql, filter: &Filter) -> Result<Vec<Item>> {
                d.attempts, exists (select from audit_log a where a.game_id = d.game_id and a.verb = 'redrive'
                  and a.changes ->> 'id' = d.id::text and a.at > now() - interval '10 minutes'),
                d.game_id, d.guild_id, d.trace_context
-             from deliveries d where d.parked_at is not null and d.state in ('pending', 'uncertain', 'failed')
+             from deliveries d where d.parked_at is not null
              union all
              select 'announcement', n.game_id, 'bot.announcements', coalesce(n.last_error, 'poison'), n.state,
                n.parked_at, n.attempts, exists (select from audit_log a where a.game_id = n.game_id
@@ -275,8 +275,7 @@ pub async fn waiting(sql: &mut Sql) -> Result<Waiting> {
         r#"/* SELECT parked deliveries announcements */ select
            (select count(*) from parked
             where discarded_at is null and (redriven_at is null or redriven_at < last_at)) as "messages!",
-           (select count(*) from deliveries
-            where parked_at is not null and state in ('pending', 'uncertain', 'failed')) as "deliveries!",
+           (select count(*) from deliveries where parked_at is not null) as "deliveries!",
            (select count(*) from announcements where parked_at is not null) as "announcements!""#,
     )
     .fetch_one(&mut *sql)
