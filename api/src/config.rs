@@ -35,7 +35,7 @@ impl AsRef<shared::service::Settings> for Settings {
 /// What `api` does besides serving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Brings the database's schema to this release, declares the broker's queues, and ends.
+    /// Brings the database's schema and the roles' rights to this release, declares the broker's queues, and ends.
     Init,
 }
 

@@ -46,6 +46,10 @@ async fn init(db: &Db, broker: &Broker) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     db.migrate().await?;
     writeln!(out, "the database has the schema of this release")?;
+    match db.grant().await?.as_slice() {
+        [] => writeln!(out, "one user does everything: there are no roles to share the rights")?,
+        roles => writeln!(out, "{} have the rights of this release", roles.join(", "))?,
+    }
     broker.declare().await?;
     writeln!(out, "the exchange {} and its queues are declared", broker.names().exchange())?;
     Ok(())

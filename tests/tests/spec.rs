@@ -19,6 +19,7 @@ mod parked;
 mod promotions;
 mod refusals;
 mod reminders;
+mod roles;
 mod routes;
 mod sabotage;
 mod schedule;

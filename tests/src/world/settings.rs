@@ -2,7 +2,7 @@
 
 use super::{Service, World};
 use crate::discord::Setup;
-use crate::servers::Servers;
+use crate::servers::{Roles, Servers};
 
 /// A key that seals only what tests put in.
 const TOKEN_KEY: &str = "dGVzdHMtdXNlLXRoaXMta2V5LWFuZC1uby1vdGhlcnM=";
@@ -29,12 +29,23 @@ impl World {
         format!("{}/auth/callback", self.api_url())
     }
 
+    /// The database's URL as a role knows it, such as `api`.
+    #[must_use]
+    pub fn database_of(&self, role: &str) -> String {
+        self.roles.url(&self.database, role)
+    }
+
+    /// Has the services use another password for the database: for servers that let everybody in.
+    pub fn believe_password(&mut self, password: &str) {
+        self.roles = Roles::of_worlds().with_password(password);
+    }
+
     /// The environment of a service.
     #[must_use]
     pub fn settings(&self, service: Service) -> Vec<(String, String)> {
         let application = &self.application;
         let mut settings = owned(&[
-            ("DATABASE_URL", &self.database),
+            ("DATABASE_URL", &self.database_of(service.role())),
             ("AMQP_URL", self.servers.amqp_url()),
             ("NAMESPACE", &self.namespace),
             ("LOG_LEVEL", "debug"),
