@@ -145,7 +145,7 @@ fn what_is_wrong_with_a_configuration_is_seen() {
         ("traces = [otelcol.connector.spanmetrics.entries.input]", "traces = [otelcol.connector.spanmetrics.x.input]", 2),
         ("sys.env(\"ALLOY_LOG_LEVEL\")", "env(\"ALLOY_LOG_LEVEL\")", 1),
         ("redis_addr         = \"redis:6379\"", "redis_addr         = \"redis://u:p@redis:6379\"", 1),
-        ("otelcol.processor.filter \"entries\"", "otelcol.processor.resource \"entries\"", 2),
+        ("otelcol.processor.filter \"entries\"", "otelcol.processor.resource \"entries\"", 3),
         ("\tscrape_timeout  = \"10s\"\n", "", 2),
         ("prometheus.exporter.self \"alloy\" { }", "", 1),
         ("discovery.relabel.infra.output", "[]", 1),
