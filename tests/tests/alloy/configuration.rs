@@ -28,7 +28,7 @@ const COMPONENTS: [(&str, &[&str]); 22] = [
     ("otelcol.connector.spanmetrics", &["histogram", "aggregation_cardinality_limit", "output"]),
     ("otelcol.connector.servicegraph", &["store", "output"]),
     ("otelcol.exporter.otlphttp", &["client", "sending_queue", "retry_on_failure"]),
-    ("otelcol.auth.basic", &["client_auth"]),
+    ("otelcol.auth.basic", &["client_auth", "htpasswd"]),
     ("prometheus.exporter.postgres", &["data_source_names", "enabled_collectors"]),
     ("prometheus.exporter.redis", &["redis_addr", "redis_user", "redis_password", "config_command"]),
     ("prometheus.exporter.self", &[]),
