@@ -56,7 +56,8 @@ async fn alloy_starts_with_nothing_set_and_not_with_words_that_it_does_not_know(
     for (name, value) in [("OTLP_BACKEND", "clowd"), ("TAIL_SAMPLING", "yes")] {
         configuration.set(name, value);
         let fault = configuration.start().await.err().unwrap_or_else(|| panic!("it starts with {name}={value}"));
-        eprintln!("{name}={value}: {fault:#}");
+        let said = format!("{fault:#}");
+        assert!(said.contains("should be array, got null"), "{name}={value}: {said}");
         configuration.set(name, "");
     }
     for backend in ["local", "cloud", "both"] {
