@@ -20,6 +20,9 @@ use crate::session;
 
 /// Events of a game within this time are one (LS-10).
 const GATHER: Duration = Duration::from_millis(250);
+/// To find out who may know. A consumer's patience is as long as the queue keeps an event, so that one which is given
+/// up there would be gone, and nobody would be told.
+const FIND: Duration = Duration::from_secs(10);
 /// Between looks at the sessions. Redis may know an ended session for 30 s more, and both together stay below the 60 s
 /// of LS-11.
 const LOOK: Duration = Duration::from_secs(20);
@@ -53,7 +56,8 @@ impl Handler for Fan {
         let users: HashMap<DiscordUser, UserId> =
             clients.iter().map(|client| (client.caller.discord, client.caller.user)).collect();
         // One span an event and replica, whatever the number of clients: what it takes to know them is not told.
-        match silent(audience::of(&self.api, game, users)).await {
+        let audience = tokio::time::timeout(FIND, silent(audience::of(&self.api, game, users)));
+        match audience.await.unwrap_or_else(|late| Err(late.into())) {
             Ok(audience) => {
                 let frame = updated(game, guild);
                 let told = clients.iter().filter(|client| audience.contains(&client.caller.user));
