@@ -200,7 +200,8 @@ impl Alloy<'_> {
     /// When it does not answer.
     pub async fn measures(&self, metric: &str, words: &[&str]) -> Result<f64> {
         let (_, text) = self.page("metrics").await?;
-        let lines = text.lines().filter_map(|line| line.strip_prefix(metric)).filter(|rest| rest.starts_with(['{', ' ']));
+        let lines =
+            text.lines().filter_map(|line| line.strip_prefix(metric)).filter(|rest| rest.starts_with(['{', ' ']));
         let chosen = lines.filter(|line| words.iter().all(|word| line.contains(word)));
         Ok(chosen.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }
