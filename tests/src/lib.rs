@@ -1,5 +1,6 @@
 //! The test harness as a library.
 
+pub mod alloy;
 pub mod demo;
 pub mod discord;
 pub mod grafana;

@@ -1,5 +1,6 @@
 //! The one integration test binary: each module is about one promise.
 
+mod alloy;
 mod canary;
 mod cardinality;
 mod commands;

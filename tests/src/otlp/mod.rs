@@ -1,6 +1,7 @@
 //! An OTLP receiver in the test process: keeps all that arrives, and lets a spec wait for it.
 mod decode;
 mod gate;
+mod gateway;
 #[cfg(test)]
 pub(crate) mod made;
 mod metric;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use gate::{Conduct, Gate};
+pub use gateway::{Answer, Gateway, Tee};
 pub use metric::{Buckets, Exemplar, Histogram, Metric, MetricKind, Point, Reading, Temporality};
 pub use model::{Attributes, Dropped, Event, Kind, Link, LogRecord, Resource, Scope, Span, Status, Value};
 

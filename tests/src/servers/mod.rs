@@ -137,6 +137,12 @@ impl Servers {
         &self.urls.amqp
     }
 
+    /// Host and port at which RabbitMQ tells its measurements; known of servers that are children of this process.
+    #[must_use]
+    pub fn rabbitmq_metrics(&self) -> Option<&str> {
+        self.native.as_ref().map(|native| native.rabbitmq_metrics.as_str())
+    }
+
     /// One line: the source and the versions.
     #[must_use]
     pub fn describe(&self) -> String {

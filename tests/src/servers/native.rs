@@ -18,6 +18,7 @@ pub(super) struct Native {
     pub(super) rabbitmq: Process,
     _epmd: Process,
     urls: Urls,
+    pub(super) rabbitmq_metrics: String,
 }
 
 /// What must be installed for it.
@@ -37,9 +38,10 @@ impl Native {
             redis::start(&binaries, &directory),
             rabbitmq::start(&binaries, &directory),
         );
-        let ((postgres, postgres_url), (redis, redis_url), (rabbitmq, epmd, amqp)) = (postgres?, redis?, rabbitmq?);
-        let urls = Urls { postgres: postgres_url, redis: redis_url, amqp };
-        let native = Self { postgres, redis, rabbitmq, _epmd: epmd, urls };
+        let ((postgres, postgres_url), (redis, redis_url), broker) = (postgres?, redis?, rabbitmq?);
+        let urls = Urls { postgres: postgres_url, redis: redis_url, amqp: broker.amqp };
+        let (rabbitmq, rabbitmq_metrics) = (broker.process, broker.metrics);
+        let native = Self { postgres, redis, rabbitmq, _epmd: broker.epmd, urls, rabbitmq_metrics };
         tokio::try_join!(native.postgres_answers(), native.redis_answers(), native.rabbitmq_answers())?;
         Ok(native)
     }

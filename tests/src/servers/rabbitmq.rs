@@ -25,13 +25,22 @@ pub(super) fn epmd() -> Option<PathBuf> {
     on_path("epmd").or_else(|| versions.map(|entry| entry.path().join("bin/epmd")).find(|file| is_executable(file)))
 }
 
-/// The broker, its name server, and where it is reached.
-pub(super) async fn start(binaries: &Binaries, directory: &Path) -> Result<(Process, Process, String)> {
-    let (port, names, nodes) = (ports::free()?, ports::free()?, ports::free()?);
+/// The broker, its name server, and where both its faces are reached.
+pub(super) struct Broker {
+    pub(super) process: Process,
+    pub(super) epmd: Process,
+    /// For programs.
+    pub(super) amqp: String,
+    /// Host and port for whoever scrapes it.
+    pub(super) metrics: String,
+}
+
+pub(super) async fn start(binaries: &Binaries, directory: &Path) -> Result<Broker> {
+    let (port, names, nodes, metrics) = (ports::free()?, ports::free()?, ports::free()?, ports::free()?);
     let home = directory.join("rabbitmq");
     fs::create_dir(&home).context("making RabbitMQ's directory")?;
-    fs::write(home.join("rabbitmq.conf"), configuration(port)).context("writing RabbitMQ's configuration")?;
-    fs::write(home.join("enabled_plugins"), "[].\n").context("switching RabbitMQ's plugins off")?;
+    fs::write(home.join("rabbitmq.conf"), configuration(port, metrics)).context("writing RabbitMQ's configuration")?;
+    fs::write(home.join("enabled_plugins"), "[rabbitmq_prometheus].\n").context("choosing RabbitMQ's plugins")?;
     fs::write(home.join("environment.conf"), "").context("writing RabbitMQ's configuration")?;
 
     let epmd = binaries.epmd.clone();
@@ -43,14 +52,17 @@ pub(super) async fn start(binaries: &Binaries, directory: &Path) -> Result<(Proc
     let binary = binaries.rabbitmq.clone();
     let broker =
         Process::start("rabbitmq", (port, directory, Stop::Kill), move || command(&binary, &home, names, nodes))?;
-    Ok((broker, epmd, format!("amqp://guest:{PASSWORD}@127.0.0.1:{port}/%2f")))
+    let amqp = format!("amqp://guest:{PASSWORD}@127.0.0.1:{port}/%2f");
+    Ok(Broker { process: broker, epmd, amqp, metrics: format!("127.0.0.1:{metrics}") })
 }
 
-/// The quorum queues' log is kept small: by default it takes half a gigabyte of a disk that may be in memory.
-fn configuration(port: u16) -> String {
+/// The quorum queues' log is kept small: by default it takes half a gigabyte of a disk that may be in memory. What is
+/// measured is read by scraping alone, so the collector of the management's pages rests.
+fn configuration(port: u16, metrics: u16) -> String {
     format!(
         "listeners.tcp.1 = 127.0.0.1:{port}\ndefault_pass = {PASSWORD}\ndisk_free_limit.absolute = 50MB\n\
-         raft.wal_max_size_bytes = 67108864\n"
+         raft.wal_max_size_bytes = 67108864\nprometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {metrics}\n\
+         management_agent.disable_metrics_collector = true\n"
     )
 }
 
