@@ -25,3 +25,19 @@ need_compilers() {
     fail "cargo is missing; install it with: curl -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal"
   command -v cc >/dev/null || apt gcc libc6-dev
 }
+
+# Prometheus' tool reads the rules, and its server is asked every panel. The package is only unpacked: nothing starts.
+need_prometheus() {
+  command -v promtool >/dev/null && command -v prometheus >/dev/null && return
+  local tools
+  tools=$(realpath -m "${CARGO_TARGET_DIR:-target}/tools/prometheus")
+  if [ ! -x "$tools/usr/bin/promtool" ]; then
+    say "unpacking the distribution's package prometheus"
+    mkdir -p "$tools"
+    if ! (cd "$tools" && apt-get -qq download prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb) 2>/dev/null; then
+      say "rules in a real Prometheus: SKIPPED, the package prometheus cannot be had here"
+      return
+    fi
+  fi
+  export PATH="$PATH:$tools/usr/bin"
+}

@@ -3,6 +3,7 @@
 pub mod alloy;
 pub mod demo;
 pub mod discord;
+pub mod grafana;
 pub mod load;
 pub mod otlp;
 pub mod registry;

@@ -10,6 +10,7 @@ mod counted_interactions;
 mod edges;
 mod ends;
 mod faults;
+mod grafana;
 mod housekeeping;
 mod interactions;
 mod joins;

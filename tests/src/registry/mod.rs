@@ -158,7 +158,27 @@ impl Registry {
         seen.extend(spans.map(|span| format!("span {}", span.r#type)));
         let metrics = self.metrics.keys().filter(|name| !unseen.contains(*name));
         seen.extend(metrics.map(|name| format!("metric {name}")));
+        seen.extend(self.series_seen(received));
         seen
+    }
+
+    /// The labels of metrics in `received`, and those values of them that are from a closed set.
+    fn series_seen(&self, received: &Received) -> BTreeSet<String> {
+        let mut seen = BTreeSet::new();
+        for metric in &received.metrics {
+            for (key, value) in metric.points.iter().flat_map(|point| &point.attributes) {
+                seen.insert(format!("label {} {key}", metric.name));
+                if self.members(key).is_some() {
+                    seen.insert(format!("value {} {key} {value}", metric.name));
+                }
+            }
+        }
+        seen
+    }
+
+    /// The names of all attributes.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.attributes.keys().map(String::as_str)
     }
 
     /// The values that a declared attribute may have; none for one whose set is open.

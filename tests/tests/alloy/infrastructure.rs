@@ -43,7 +43,7 @@ const NAMES: [&str; 17] = [
 const BUDGET: [usize; 2] = [1_500, 500];
 
 /// What a rule may do in Postgres and Redis, as the stack grants it.
-async fn monitors(world: &World) {
+pub(super) async fn monitors(world: &World) {
     world
         .does(format!(
             "do $$ begin create role monitor; exception when duplicate_object then null; end $$;
@@ -65,7 +65,7 @@ fn redis(world: &World, line: &str) {
 }
 
 /// The stage with the servers' addresses in place of the stack's.
-fn stage(binary: &std::path::Path, world: &World) -> Stage {
+pub(super) fn stage(binary: &std::path::Path, world: &World) -> Stage {
     let mut stage = Stage::new(binary);
     let address = world.database.rsplit('@').next().expect("a URL").to_owned();
     let redis = world.servers.redis_url().trim_start_matches("redis://");
