@@ -4,6 +4,7 @@ mod alloy;
 mod canary;
 mod cardinality;
 mod commands;
+mod compose;
 mod conformance;
 mod counted;
 mod counted_interactions;

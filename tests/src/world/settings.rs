@@ -1,23 +1,17 @@
 //! The settings that a world's services get: what an operator would set, and a quick telemetry.
 
 use super::{Service, World};
-use crate::discord::Setup;
 use crate::servers::{Roles, Servers};
 
 /// A key that seals only what tests put in.
 const TOKEN_KEY: &str = "dGVzdHMtdXNlLXRoaXMta2V5LWFuZC1uby1vdGhlcnM=";
 
-/// Settings of `api init`.
+/// Settings of `api init`: it needs no others.
 pub(super) fn init(database: &str, servers: &Servers) -> Vec<(String, String)> {
-    let application = Setup::demo().application;
     owned(&[
         ("DATABASE_URL", database),
-        ("REDIS_URL", servers.redis_url()),
         ("AMQP_URL", servers.amqp_url()),
         ("NAMESPACE", "template"),
-        ("TOKEN_KEY", TOKEN_KEY),
-        ("DISCORD_CLIENT_ID", &application.id.to_string()),
-        ("DISCORD_CLIENT_SECRET", &application.client_secret),
         ("OTEL_SDK_DISABLED", "true"),
     ])
 }
