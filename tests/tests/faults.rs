@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tests::discord::{Fault, Message, RequestRecord, ids};
+use tests::otlp::Received;
 use tests::world::{WHOLE, World};
 
 const POST: &str = "/channels/*/messages";
@@ -47,6 +48,34 @@ async fn no_25_an_answer_that_is_lost_makes_neither_a_second_announcement_nor_a_
     assert_eq!(letters(&world, "ada").await.len(), 1, "one letter");
     let ends = "select string_agg(state || ' ' || unknowns, ', ') from deliveries";
     assert_eq!(world.ask(ends).await, "sent 1");
+    assert_eq!(world.discord.violations().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_25_a_letter_that_may_have_arrived_waits_for_an_operator_and_is_counted_as_uncertain() {
+    let world = World::new().await;
+    let host = world.signed_in("dm").await;
+    let game = host.plans(&WHOLE).await;
+    assert_eq!(world.signed_in("ada").await.joins(&game).await.status, 200);
+    settled(&world).await;
+
+    // The answer is lost; then Ada takes no letters any more, and nobody may look whether it came.
+    for fault in [
+        Fault::commit_then_drop("POST", POST),
+        Fault::code("POST", POST, 50_007),
+        Fault::code("GET", "/channels/*/messages", 50_001),
+    ] {
+        world.discord.fault(fault).await.expect("it is scripted");
+    }
+    world.pass_until("joined").await;
+    let uncertain = |received: &Received| {
+        let points = received.metrics.iter().filter(|metric| metric.name == "gamesched.delivery.lateness");
+        let labels = points.flat_map(|metric| &metric.points).flat_map(|point| &point.attributes);
+        labels.into_iter().any(|(key, value)| key.ends_with("outcome") && value.to_string() == "uncertain")
+    };
+    world.sink.wait("a letter without proof", PATIENCE, uncertain).await.expect("it is counted");
+    assert_eq!(world.ask("select string_agg(parked_reason, ', ') from deliveries").await, "no_proof");
+    assert_eq!(letters(&world, "ada").await.len(), 1, "it did arrive, and only once");
     assert_eq!(world.discord.violations().await, Vec::<String>::new());
 }
 

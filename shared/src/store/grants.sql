@@ -70,7 +70,8 @@ begin
 
       -- Who bears a message cannot read it again, and only the bot says what became of it.
       ('deliveries', 'api',
-        'select (id, game_id, dedupe_key, recipient, kind, state, lease_owner), insert, update (state, last_error)'),
+        'select (id, game_id, dedupe_key, recipient, kind, state, unknowns, lease_owner), insert,
+         update (state, parked_at, last_error)'),
       ('deliveries', 'bot', 'select, insert, update'),
       ('deliveries', 'notification', 'select (id, dedupe_key), insert'),
       ('deliveries', 'status', 'select (id, state, parked_at, created_at), delete'),

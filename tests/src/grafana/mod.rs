@@ -5,6 +5,7 @@ mod known;
 mod promql;
 mod render;
 mod rules;
+mod scraped;
 mod slo;
 mod source;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use exposition::open_metrics;
 pub use known::{Known, prometheus_names};
 pub use promql::{Expression, Match, Use};
 pub use rules::{Alert, Case, Rules};
+pub use scraped::{Series, listed, scraped};
 pub use slo::Slo;
 pub use source::{Board, Panel, Show, expanded};
 

@@ -6,5 +6,6 @@ mod infrastructure;
 mod outages;
 mod pipeline;
 mod program;
+mod recorded;
 mod sampling;
 mod stage;

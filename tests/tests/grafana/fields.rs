@@ -37,7 +37,10 @@ fn t_17_searches_for_traces_name_attributes_that_are_declared() {
     }
     assert!(searches > 20, "{searches} searches");
     assert_eq!(wrong, Vec::<String>::new());
-    assert_eq!(strange(&known, r#"{ span.gamesched.game = "x" && resource.service.name = "y" }"#), ["span.gamesched.game"]);
+    assert_eq!(
+        strange(&known, r#"{ span.gamesched.game = "x" && resource.service.name = "y" }"#),
+        ["span.gamesched.game"]
+    );
     assert_eq!(strange(&known, "{ knd = server }"), ["knd"]);
 }
 

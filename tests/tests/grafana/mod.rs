@@ -38,7 +38,10 @@ fn t_17_panels_and_rules_ask_only_for_series_labels_and_values_that_there_are() 
         ("sum(gamesched_parked_item)", "nothing emits gamesched_parked_item"),
         ("gamesched_parked_items_total", "nothing emits gamesched_parked_items_total"),
         ("sum by (game) (gamesched_parked_items)", "gamesched_parked_items has no label game"),
-        (r#"gamesched_parked_items{gamesched_source="letter"}"#, "gamesched_parked_items: gamesched_source is never letter"),
+        (
+            r#"gamesched_parked_items{gamesched_source="letter"}"#,
+            "gamesched_parked_items: gamesched_source is never letter",
+        ),
         (r#"gamesched_parked_items{gamesched_source=~"letter|message"}"#, "gamesched_source is never letter|message"),
         ("rabbitmq_up", "nothing emits rabbitmq_up"),
         ("slo:error_ratio:rate4d", "nothing emits slo:error_ratio:rate4d"),

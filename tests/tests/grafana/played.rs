@@ -125,7 +125,10 @@ async fn t_17_every_panel_and_rule_answers_after_a_played_session() {
             }
         }
     }
-    eprintln!("{answered} of {asked} queries show something of the services alone, {} rules were looked at", rules.len());
+    eprintln!(
+        "{answered} of {asked} queries show something of the services alone, {} rules were looked at",
+        rules.len()
+    );
     assert_eq!(wrong, Vec::<String>::new());
     assert!(answered > 70, "{answered} panels show something");
 }

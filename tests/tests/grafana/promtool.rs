@@ -50,9 +50,9 @@ fn t_17_every_alert_fires_and_ends_when_it_should() {
 fn t_17_prometheus_accepts_every_query_of_the_dashboards() {
     let boards = boards().expect("sources");
     let mut rules = String::from("groups:\n  - name: queries\n    rules:\n");
-    let queries = boards.iter().flat_map(|(_, board)| {
-        board.panels().flat_map(|panel| &panel.queries).map(|(_, query)| board.as_sent(query))
-    });
+    let queries = boards
+        .iter()
+        .flat_map(|(_, board)| board.panels().flat_map(|panel| &panel.queries).map(|(_, query)| board.as_sent(query)));
     for (number, query) in queries.enumerate() {
         let query = serde_json::to_string(&query).expect("a text");
         rules.push_str(&format!("      - {{ record: query{number}, expr: {query} }}\n"));

@@ -30,7 +30,8 @@ fn t_17_every_alert_says_how_bad_it_is_what_it_means_and_where_its_runbook_is() 
     let wrong: Vec<_> = alerts.iter().flat_map(silent_about).collect();
     assert_eq!(wrong, Vec::<String>::new());
     let alerting = std::fs::read_to_string(place("compose/grafana/provisioning/alerting.yaml")).expect("it is there");
-    for part in ["title: ErrorLogged", "severity: ticket", "summary: ", "description: ", "docs/runbooks.md#errorlogged"] {
+    for part in ["title: ErrorLogged", "severity: ticket", "summary: ", "description: ", "docs/runbooks.md#errorlogged"]
+    {
         assert!(alerting.contains(part), "{part}");
     }
 }
