@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
 use http::HeaderValue;
 use reqwest::Url;
 use secrecy::SecretString;
-use shared::service::secret;
+use shared::service::{self, secret};
 
 use crate::seal::Keys;
 use crate::trace::Range;
@@ -17,26 +17,65 @@ use crate::trace::Range;
 pub struct Settings {
     #[expect(missing_docs, reason = "described where they are defined")]
     #[command(flatten)]
-    pub common: shared::service::Settings,
+    pub common: service::Settings,
     #[expect(missing_docs, reason = "described where they are defined")]
     #[command(flatten)]
     pub web: Web,
-    /// What to do instead of serving.
-    #[command(subcommand)]
-    pub command: Option<Command>,
 }
 
-impl AsRef<shared::service::Settings> for Settings {
-    fn as_ref(&self) -> &shared::service::Settings {
-        &self.common
+/// What the process is asked to do.
+#[derive(Debug)]
+pub enum Asked {
+    /// To serve.
+    Serve(Box<Settings>),
+    /// To prepare the database and the broker, which needs nothing but them.
+    Init(Box<service::Settings>),
+}
+
+impl AsRef<service::Settings> for Asked {
+    fn as_ref(&self) -> &service::Settings {
+        match self {
+            Self::Serve(settings) => &settings.common,
+            Self::Init(common) => common,
+        }
     }
 }
 
-/// What `api` does besides serving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
-pub enum Command {
-    /// Brings the database's schema to this release, declares the broker's queues, and ends.
-    Init,
+/// The command that prepares an installation.
+const INIT: &str = "init";
+
+impl CommandFactory for Asked {
+    fn command() -> Command {
+        let init = Command::new(INIT).about(
+            "Brings the database's schema and the roles' rights to this release, declares the broker's queues, and ends; only DATABASE_URL and \
+             AMQP_URL are needed",
+        );
+        Settings::command().subcommand_negates_reqs(true).subcommand(init)
+    }
+
+    fn command_for_update() -> Command {
+        Self::command()
+    }
+}
+
+impl FromArgMatches for Asked {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        if matches.subcommand_name() != Some(INIT) {
+            return Settings::from_arg_matches(matches).map(|settings| Self::Serve(Box::new(settings)));
+        }
+        let needed = [("database_url", "--database-url <URL>"), ("amqp_url", "--amqp-url <URL>")];
+        let unset = needed.into_iter().filter(|(id, _)| !matches.contains_id(id));
+        let unset: Vec<_> = unset.map(|(_, argument)| argument).collect();
+        if !unset.is_empty() {
+            return Err(service::missing(&unset));
+        }
+        service::Settings::from_arg_matches(matches).map(|common| Self::Init(Box::new(common)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// What only the api needs.
@@ -75,6 +114,9 @@ pub struct Web {
     /// Discord itself.
     #[arg(long, env = "DISCORD_API_URL", default_value = "https://discord.com")]
     pub discord_api_url: Url,
+    /// Where browsers sign in with Discord, if that is not /oauth2/authorize below DISCORD_API_URL.
+    #[arg(long, env = "DISCORD_AUTHORIZE_URL")]
+    pub discord_authorize_url: Option<Url>,
 }
 
 fn redis(url: &str) -> Result<(), String> {
@@ -109,8 +151,11 @@ impl Web {
 
     /// Where a browser signs in, with every value percent-encoded (AU-01).
     pub(crate) fn authorization_url(&self, redirect: &str, state: &str, challenge: &str) -> String {
-        let mut url = self.discord_api_url.clone();
-        url.set_path("/oauth2/authorize");
+        let mut url = self.discord_authorize_url.clone().unwrap_or_else(|| {
+            let mut url = self.discord_api_url.clone();
+            url.set_path("/oauth2/authorize");
+            url
+        });
         url.query_pairs_mut()
             .append_pair("client_id", &self.discord_client_id)
             .append_pair("redirect_uri", redirect)
@@ -177,6 +222,14 @@ pub(crate) mod tests {
              callback&response_type=code&scope=identify+guilds&state=s%26t&code_challenge=c%3D\
              &code_challenge_method=S256"
         );
+    }
+
+    #[test]
+    fn browsers_may_sign_in_elsewhere_than_where_programs_ask() {
+        let elsewhere = Some("https://sign-in.example/oauth2/authorize".parse().unwrap());
+        let web = Web { discord_authorize_url: elsewhere, ..web() };
+        let url = web.authorization_url("https://play.example/auth/callback", "s", "c");
+        assert!(url.starts_with("https://sign-in.example/oauth2/authorize?client_id=42&"), "{url}");
     }
 
     #[test]

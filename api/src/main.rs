@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use api::config::Settings;
+use api::config::Asked;
 
 fn main() -> ExitCode {
-    shared::service::main("api", "127.0.0.1:8081", |settings: Settings, process| api::run::run(settings, process))
+    shared::service::main("api", "127.0.0.1:8081", |asked: Asked, process| api::run::run(asked, process))
 }

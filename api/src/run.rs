@@ -17,7 +17,7 @@ use shared::worker;
 use uuid::Uuid;
 
 use crate::Api;
-use crate::config::{Command, Settings};
+use crate::config::{Asked, Settings};
 use crate::live::{self, Fan};
 use crate::router::router;
 use crate::serve::serve;
@@ -32,12 +32,13 @@ const PREFETCH: u16 = 256;
 ///
 /// # Errors
 /// When a setting cannot be used, an address is taken, or `init` does not succeed.
-pub async fn run(settings: Settings, process: Process) -> anyhow::Result<()> {
-    let db = Db::open(settings.common.database(), process.name, CONNECTIONS)?;
-    let broker = Broker::new(settings.common.amqp(), &settings.common.namespace)?;
-    match settings.command {
-        Some(Command::Init) => init(&db, &broker).await,
-        None => stay(settings, process, db, broker).await,
+pub async fn run(asked: Asked, process: Process) -> anyhow::Result<()> {
+    let common = asked.as_ref();
+    let db = Db::open(common.database(), process.name, CONNECTIONS)?;
+    let broker = Broker::new(common.amqp(), &common.namespace)?;
+    match asked {
+        Asked::Init(_) => init(&db, &broker).await,
+        Asked::Serve(settings) => stay(*settings, process, db, broker).await,
     }
 }
 
@@ -46,13 +47,17 @@ async fn init(db: &Db, broker: &Broker) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     db.migrate().await?;
     writeln!(out, "the database has the schema of this release")?;
+    match db.grant().await?.as_slice() {
+        [] => writeln!(out, "one user does everything: there are no roles to share the rights")?,
+        roles => writeln!(out, "{} have the rights of this release", roles.join(", "))?,
+    }
     broker.declare().await?;
     writeln!(out, "the exchange {} and its queues are declared", broker.names().exchange())?;
     Ok(())
 }
 
 async fn stay(settings: Settings, process: Process, db: Db, broker: Broker) -> anyhow::Result<()> {
-    let Settings { common, web, .. } = settings;
+    let Settings { common, web } = settings;
     let cache = Cache::open(web.redis_url.expose_secret(), &common.namespace)?;
     let oauth = OAuth::new(web.discord_api_url.as_str(), &web.discord_client_id, web.discord_client_secret.clone())?;
     let app = App { db, clock: Clock::system(), hint: relay::Hint::default(), notifier: Notifier::default() };

@@ -1,6 +1,5 @@
 //! What the bot is told by its environment; `--help` is its reference.
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Subcommand as _};
 use secrecy::SecretString;
 use shared::domain::ids::DiscordGuild;
@@ -80,7 +79,7 @@ impl FromArgMatches for Asked {
         };
         let given = |id| matches.get_one::<SecretString>(id).cloned();
         Ok(Self::Operate {
-            database: given("database_url").ok_or_else(|| missing("--database-url <URL>"))?,
+            database: given("database_url").ok_or_else(|| service::missing(&["--database-url <URL>"]))?,
             operation: Operation {
                 service: "bot",
                 level: matches.get_one("log_level").copied().unwrap_or_default(),
@@ -96,13 +95,6 @@ impl FromArgMatches for Asked {
     }
 }
 
-/// As clap says it of a setting that every process needs.
-fn missing(argument: &str) -> clap::Error {
-    let mut error = clap::Error::new(ErrorKind::MissingRequiredArgument);
-    error.insert(ContextKind::InvalidArg, ContextValue::Strings(vec![argument.to_owned()]));
-    error
-}
-
 fn redis(url: &str) -> Result<(), String> {
     let known = ["redis://", "rediss://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
     if known { Ok(()) } else { Err("it must look like redis://user:password@host:port/number".to_owned()) }
@@ -115,6 +107,8 @@ fn token(token: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::error::ErrorKind;
+
     use super::*;
 
     #[test]

@@ -82,10 +82,11 @@ async fn t_12_a_port_that_is_taken_and_an_operators_command_are_told_to_the_end(
     let world = World::empty().await.expect("a world can be made");
     let address = world.api_url().trim_start_matches("http://").to_owned();
     let taken = TcpListener::bind(address).expect("nobody has it yet");
-    for (arguments, code, last) in [(&[][..], 1, "API_ADDR"), (&["init"][..], 0, "ended")] {
+    for (arguments, role, code, last) in [(&[][..], "api", 1, "API_ADDR"), (&["init"][..], "migrate", 0, "ended")] {
         world.sink.clear();
         let mut api = command(Service::Api, arguments).expect("the services build");
-        api.envs(world.settings(Service::Api)).env("HEALTH_ADDR", "127.0.0.1:0");
+        api.envs(world.settings(Service::Api)).env("DATABASE_URL", world.database_of(role));
+        api.env("HEALTH_ADDR", "127.0.0.1:0");
         let output = tokio::time::timeout(BOUND * 4, api.output()).await.expect("it ends").expect("it runs");
         assert_eq!(output.status.code(), Some(code), "{output:?}");
         let told: Vec<_> = world.sink.logs().iter().map(|record| record.body.to_string()).collect();

@@ -52,7 +52,7 @@ async fn op_04_what_is_kept_no_longer_goes_in_batches_and_what_is_owed_stays() {
     let world = World::empty().await.expect("a world can be made");
     let mut sql = world.sql().await.expect("Postgres answers");
     sqlx::raw_sql(ROWS).execute(&mut sql).await.expect("the rows can be made");
-    let db = Db::open(&world.database, "tests", 1).expect("a database");
+    let db = Db::open(&world.database_of("status"), "tests", 1).expect("a database");
     let mut sql = db.connection().await.expect("Postgres answers");
 
     // Of every table one, and of the outbox a batch.

@@ -16,7 +16,7 @@ async fn began(db: &Db) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_goes_away_while_a_transaction_begins_leaves_none_open() {
     let world = World::empty().await.expect("a world can be made");
-    let db = Db::open(&world.database, "spec", 1).expect("the URL is good");
+    let db = Db::open(&world.database_of("api"), "spec", 1).expect("the URL is good");
     db.time().await.expect("Postgres answers");
     for microseconds in (0..4_000).step_by(25) {
         let begun = tokio::time::timeout(Duration::from_micros(microseconds), db.begin()).await;

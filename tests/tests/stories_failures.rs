@@ -117,7 +117,7 @@ async fn t_04_a_message_of_an_unknown_version_is_parked_kept_and_sent_again_and_
 /// The first claim of an announcement meets a dead-lock, so that its message goes back to the broker.
 const STUMBLE: &str = "
     create sequence stumbles;
-    create function stumble() returns trigger language plpgsql as $$ begin
+    create function stumble() returns trigger language plpgsql security definer as $$ begin
       if nextval('stumbles') = 1 then raise exception 'in each other''s way' using errcode = '40P01'; end if;
       return new;
     end $$;

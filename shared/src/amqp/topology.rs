@@ -114,11 +114,9 @@ pub(super) async fn declare(channel: &Channel, names: &Names) -> lapin::Result<(
     channel.exchange_declare(short(&names.exchange()), ExchangeKind::Topic, durable, FieldTable::default()).await?;
     for queue in &DURABLE {
         let parked = names.parked(queue);
-        let mut kept = FieldTable::default();
-        kept.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(UNLIMITED));
-        quorum(channel, &parked, kept).await?;
+        durably(channel, names, &Queue::Parked(Box::new(queue.clone()))).await?;
         bind(channel, names, &parked, &parked).await?;
-        quorum(channel, &names.queue(queue), limits(names, &parked)).await?;
+        durably(channel, names, queue).await?;
         for key in queue.keys() {
             bind(channel, names, &names.queue(queue), key).await?;
         }
@@ -129,33 +127,46 @@ pub(super) async fn declare(channel: &Channel, names: &Names) -> lapin::Result<(
 /// Declares the queue of one replica's live views; it goes away with the connection.
 pub(super) async fn declare_events(channel: &Channel, names: &Names, queue: &Queue) -> lapin::Result<()> {
     let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-message-ttl".into(), AMQPValue::LongLongInt(EVENTS_TTL));
-    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(EVENTS_LENGTH));
     let name = names.queue(queue);
-    channel.queue_declare(short(&name), options, arguments).await?;
+    channel.queue_declare(short(&name), options, arguments(names, queue)).await?;
     for key in queue.keys() {
         bind(channel, names, &name, key).await?;
     }
     Ok(())
 }
 
-/// Dead-lettering loses nothing only with this set: at-least-once needs reject-publish, or it is silently at-most-once.
-fn limits(names: &Names, parked: &str) -> FieldTable {
+/// What a queue is declared with; the broker keeps to it for as long as the queue is there.
+#[must_use]
+pub fn arguments(names: &Names, queue: &Queue) -> FieldTable {
     let mut arguments = FieldTable::default();
+    match queue {
+        Queue::Announcements | Queue::Deliveries => limit(&mut arguments, names, &names.parked(queue)),
+        Queue::Parked(_) => {
+            arguments.insert("x-queue-type".into(), text("quorum"));
+            arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(UNLIMITED));
+        }
+        Queue::Events(_) => {
+            arguments.insert("x-message-ttl".into(), AMQPValue::LongLongInt(EVENTS_TTL));
+            arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(EVENTS_LENGTH));
+        }
+    }
+    arguments
+}
+
+/// Dead-lettering loses nothing only with this set: at-least-once needs reject-publish, or it is silently at-most-once.
+fn limit(arguments: &mut FieldTable, names: &Names, parked: &str) {
+    arguments.insert("x-queue-type".into(), text("quorum"));
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(DELIVERY_LIMIT));
     arguments.insert("x-dead-letter-exchange".into(), text(&names.exchange()));
     arguments.insert("x-dead-letter-routing-key".into(), text(parked));
     arguments.insert("x-dead-letter-strategy".into(), text("at-least-once"));
     arguments.insert("x-overflow".into(), text("reject-publish"));
     arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(LENGTH));
-    arguments
 }
 
-async fn quorum(channel: &Channel, name: &str, mut arguments: FieldTable) -> lapin::Result<()> {
-    arguments.insert("x-queue-type".into(), text("quorum"));
+async fn durably(channel: &Channel, names: &Names, queue: &Queue) -> lapin::Result<()> {
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(short(name), durable, arguments).await.map(drop)
+    channel.queue_declare(short(&names.queue(queue)), durable, arguments(names, queue)).await.map(drop)
 }
 
 async fn bind(channel: &Channel, names: &Names, queue: &str, key: &str) -> lapin::Result<()> {

@@ -4,6 +4,8 @@ pub mod backoff;
 mod complaint;
 mod health;
 mod operate;
+mod probe;
+mod secrets;
 mod settings;
 mod skew;
 mod supervisor;
@@ -28,7 +30,7 @@ use tracing::{error, info};
 
 pub use health::{Check, Health};
 pub use operate::{Operation, operate};
-pub use settings::{Settings, secret};
+pub use settings::{Settings, missing, secret};
 pub use skew::Skew;
 pub use supervisor::Supervisor;
 pub use turns::Turns;
@@ -77,12 +79,25 @@ where
     }
 }
 
-/// What the process was told; otherwise its exit code, once what is wrong was said.
+/// What the process was told; otherwise its exit code, once what is wrong was said, or the question answered.
 ///
 /// # Errors
-/// When it is missing or malformed, and when only help was asked for.
+/// When it is missing or malformed, and when only help was asked for, or how another process is.
 pub fn parsed<S: CommandFactory + FromArgMatches>(name: &'static str, health: &'static str) -> Result<S, ExitCode> {
-    parse::<S>(health).map_err(|refused| refuse(name, &refused))
+    let mut command = S::command()
+        .mut_arg("health_addr", |arg| arg.default_value(health).required(false))
+        .subcommand(probe::command())
+        // Who only asks how the process is need not have what it needs.
+        .subcommand_negates_reqs(true)
+        .after_help(settings::BESIDE);
+    let files = secrets::from_files(&command).map_err(|line| complain(name, &line))?;
+    let mut given = std::env::args_os();
+    let arguments: Vec<_> = given.next().into_iter().chain(files).chain(given).collect();
+    let found = command.try_get_matches_from_mut(arguments).map_err(|error| refuse(name, &error, &command))?;
+    if let (Some(probe::NAME), Some(address)) = (found.subcommand_name(), found.get_one("health_addr")) {
+        return Err(probe::run(name, *address));
+    }
+    S::from_arg_matches(&found).map_err(|error| refuse(name, &error, &command))
 }
 
 /// Runs a service to its exit code.
@@ -127,26 +142,13 @@ fn inside<F: Future<Output = ExitCode>>(told: telemetry::Settings, work: impl Fn
     code
 }
 
-fn parse<S: CommandFactory + FromArgMatches>(health: &'static str) -> Result<S, Refused> {
-    let mut command = S::command()
-        .mut_arg("health_addr", |arg| arg.default_value(health).required(false))
-        .after_help(settings::TELEMETRY);
-    let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|found| S::from_arg_matches(&found));
-    parsed.map_err(|error| Refused { line: complaint::line(&error, &command), error })
-}
-
 /// Settings that cannot be used, or a question for help.
-struct Refused {
-    error: clap::Error,
-    line: String,
-}
-
-fn refuse(name: &str, refused: &Refused) -> ExitCode {
-    if refused.error.use_stderr() {
-        return complain(name, &refused.line);
+fn refuse(name: &str, error: &clap::Error, command: &clap::Command) -> ExitCode {
+    if error.use_stderr() {
+        return complain(name, &complaint::line(error, command));
     }
     // Help and version go to stdout.
-    let _ = refused.error.print();
+    let _ = error.print();
     ExitCode::SUCCESS
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 use clap::builder::TypedValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::telemetry::users::UserIds;
@@ -12,8 +13,11 @@ use crate::telemetry::{Format, Level};
 /// A key with fewer bytes could be found by trying.
 const KEY: usize = 16;
 
-/// Shown below every `--help`: the SDK reads these itself.
-pub(super) const TELEMETRY: &str = "\
+/// Shown below every `--help`: what stands beside the settings, and what the SDK reads itself.
+pub(super) const BESIDE: &str = "\
+Secrets (the settings whose values are never shown) may stand in files: DATABASE_URL_FILE names the file that is read in
+place of DATABASE_URL, and so on.
+
 Telemetry (OpenTelemetry's own variables; each is optional):
   OTEL_EXPORTER_OTLP_ENDPOINT  where traces, metrics and logs go [default: http://localhost:4318]
   OTEL_EXPORTER_OTLP_HEADERS   sent with every export, for authentication
@@ -74,6 +78,15 @@ pub struct Settings {
 /// Checks a secret and wraps it, so that no `Debug` shows it.
 pub fn secret(check: fn(&str) -> Result<(), String>) -> impl TypedValueParser<Value = SecretString> {
     clap::builder::StringValueParser::new().try_map(move |text| check(&text).map(|()| SecretString::from(text)))
+}
+
+/// As clap says it of settings that every process needs, for commands that need fewer: `--database-url <URL>`.
+#[must_use]
+pub fn missing(arguments: &[&str]) -> clap::Error {
+    let mut error = clap::Error::new(ErrorKind::MissingRequiredArgument);
+    let named = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    error.insert(ContextKind::InvalidArg, ContextValue::Strings(named));
+    error
 }
 
 /// The URL as text, for those who open connections.

@@ -96,6 +96,17 @@ impl Db {
         MIGRATIONS.run(&self.pool).await.context("migrating the database")
     }
 
+    /// Gives each service's role the rights of this release; answers which roles there are. None: the owner does
+    /// everything alone.
+    ///
+    /// # Errors
+    /// When the server is away, or this user does not own the schema.
+    pub async fn grant(&self) -> anyhow::Result<Vec<String>> {
+        let granted = sqlx::raw_sql(include_str!("grants.sql")).fetch_all(&self.pool).await;
+        let roles = granted.context("granting the services their rights")?;
+        roles.iter().map(|row| row.try_get("role").map_err(fault)).collect()
+    }
+
     /// A connection that `LISTEN`s; it is never given back, so it is one more than the pool's.
     ///
     /// # Errors

@@ -60,6 +60,8 @@ impl Configuration {
     /// # Errors
     /// When something that is to be replaced is not there any more.
     pub fn new(binary: &Path) -> Result<Self> {
+        // An error only says that the process has a provider already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let local = || Ok::<_, anyhow::Error>(SocketAddr::from(([127, 0, 0, 1], ports::free()?)));
         let directory = tempfile::Builder::new().prefix("alloy-").tempdir()?;
         fs::create_dir(directory.path().join("etc"))?;
@@ -75,8 +77,8 @@ impl Configuration {
         };
         configuration.replace("\"0.0.0.0:4317\"", &format!("\"{grpc}\""))?;
         configuration.replace("\"0.0.0.0:4318\"", &format!("\"{http}\""))?;
-        configuration.replace(r#""cloud" = "60s""#, r#""cloud" = "2s""#)?;
-        configuration.replace(r#""local" = "15s""#, r#""local" = "2s""#)?;
+        configuration.replace(r#"{"local" = "15s"}"#, r#"{"local" = "2s"}"#)?;
+        configuration.replace(r#", "60s")"#, r#", "2s")"#)?;
         configuration.replace(r#"scrape_timeout  = "10s""#, r#"scrape_timeout  = "2s""#)?;
         configuration.replace(r#"ttl       = "10s""#, r#"ttl       = "3s""#)?;
         configuration.replace(r#"decision_wait = "15s""#, r#"decision_wait = "3s""#)?;
@@ -198,7 +200,8 @@ impl Alloy<'_> {
     /// When it does not answer.
     pub async fn measures(&self, metric: &str, words: &[&str]) -> Result<f64> {
         let (_, text) = self.page("metrics").await?;
-        let lines = text.lines().filter_map(|line| line.strip_prefix(metric)).filter(|rest| rest.starts_with(['{', ' ']));
+        let lines =
+            text.lines().filter_map(|line| line.strip_prefix(metric)).filter(|rest| rest.starts_with(['{', ' ']));
         let chosen = lines.filter(|line| words.iter().all(|word| line.contains(word)));
         Ok(chosen.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }

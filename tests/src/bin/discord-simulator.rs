@@ -20,6 +20,9 @@ struct Arguments {
     /// Print the demonstration setup as JSON, to start a file from, and exit.
     #[arg(long)]
     print_setup: bool,
+    /// Ask whether the simulator that listens there answers, and exit with 0 if so.
+    #[arg(long)]
+    check: bool,
 }
 
 #[tokio::main]
@@ -29,6 +32,11 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if arguments.print_setup {
         println!("{}", serde_json::to_string_pretty(&Setup::demo())?);
+        return Ok(());
+    }
+    if arguments.check {
+        let url = format!("http://127.0.0.1:{}/_simulator/shards", arguments.listen.port());
+        reqwest::get(url).await?.error_for_status().context("asking the simulator")?;
         return Ok(());
     }
     let setup = match &arguments.setup {

@@ -117,6 +117,8 @@ impl Tee {
 
 impl Door {
     fn to(behind: Vec<String>, known: Option<String>) -> Self {
+        // An error only says that the process has a provider already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             client: Client::new(),
             behind,

@@ -10,6 +10,7 @@ mod process;
 mod rabbitmq;
 mod ready;
 mod redis;
+mod roles;
 #[cfg(test)]
 mod specs;
 mod watchdog;
@@ -19,6 +20,8 @@ use std::fmt;
 use anyhow::{Context as _, Result, anyhow, bail};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::sync::OnceCell;
+
+pub use roles::Roles;
 
 use native::Native;
 

@@ -49,14 +49,14 @@ pub(super) async fn within<F: Future<Output = Result<String>>>(
 pub(super) async fn postgres(url: &str) -> Result<String> {
     let mut connection = PgConnection::connect(url).await.context("connecting to Postgres")?;
     let row = sqlx::raw_sql(
-        "select split_part(current_setting('server_version'), ' ', 1), rolcreatedb or rolsuper \
+        "select split_part(current_setting('server_version'), ' ', 1), rolcreatedb and rolcreaterole or rolsuper \
          from pg_roles where rolname = current_user",
     )
     .fetch_one(&mut connection)
     .await
     .context("asking Postgres for its version")?;
     connection.close().await.ok();
-    ensure!(row.try_get::<bool, _>(1)?, "Postgres's user may not create databases");
+    ensure!(row.try_get::<bool, _>(1)?, "Postgres's user may not create databases and roles");
     Ok(row.try_get(0)?)
 }
 

@@ -8,7 +8,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use sqlx::{Connection as _, PgConnection, Row as _};
 
-use super::{Servers, Source, sources, with_database};
+use super::{Roles, Servers, Source, sources, with_database};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_is_a_copy_of_its_template() {
@@ -94,6 +94,17 @@ fn a_url_for_another_database_keeps_server_user_and_options() {
         ("postgres://host/?sslmode=disable", "postgres://host/games?sslmode=disable"),
     ] {
         assert_eq!(with_database(url, "games"), expected);
+    }
+}
+
+#[test]
+fn a_roles_url_keeps_server_and_database_and_holds_any_password() {
+    let roles = Roles::new("spec", "it's 5 %@/é");
+    for (url, expected) in [
+        ("postgres://u:p@host:1/games", "postgres://spec_api:it%27s%205%20%25%40%2F%C3%A9@host:1/games"),
+        ("postgres://host?sslmode=disable", "postgres://spec_api:it%27s%205%20%25%40%2F%C3%A9@host?sslmode=disable"),
+    ] {
+        assert_eq!(roles.url(url, "api"), expected);
     }
 }
 

@@ -7,11 +7,15 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use super::World;
-use crate::otlp::Received;
+use crate::otlp::{Point, Received};
 use crate::registry::{Finding, Registry};
 
 /// Names the file that every world adds to; who sets it asks later what no world has shown.
 const SEEN: &str = "TELEMETRY_SEEN";
+/// Measures every statement, those included that no span tells.
+const STATEMENTS: &str = "db.client.operation.duration";
+/// What Postgres answers to a role without the right.
+const FORBIDDEN: &str = "42501";
 /// Counts what the export wrapper had to take away: an undeclared attribute does not arrive, but it was there.
 const DROPPED: &str = "gamesched.telemetry.attributes.dropped";
 
@@ -33,6 +37,7 @@ impl Drop for World {
         }
         let mut findings: Vec<_> = registry.check_what_came(&told).iter().map(Finding::to_string).collect();
         findings.extend(dropped(&told));
+        findings.extend(forbidden(&told));
         findings.extend(written_at_run_time(&told).into_iter().map(|text| format!("not in the source: {text}")));
         assert!(findings.is_empty(), "not as declared:\n{}", findings.join("\n"));
     }
@@ -43,6 +48,15 @@ fn dropped(told: &Received) -> BTreeSet<String> {
     let metrics = told.metrics.iter().filter(|metric| metric.name == DROPPED);
     let some = metrics.filter(|metric| metric.points.iter().any(|point| point.reading.number() > 0.0));
     some.map(|metric| format!("{} had undeclared attributes taken away", metric.service())).collect()
+}
+
+/// Statements that a service has no right to.
+fn forbidden(told: &Received) -> BTreeSet<String> {
+    let measured = told.metrics.iter().filter(|metric| metric.name == STATEMENTS);
+    let points = measured.flat_map(|metric| metric.points.iter().map(move |point| (metric.service(), point)));
+    let label = |point: &Point, key| point.attributes.get(key).map(ToString::to_string).unwrap_or_default();
+    let refused = points.filter(|(_, point)| label(point, "error.type") == FORBIDDEN);
+    refused.map(|(service, point)| format!("{service} has no right to {}", label(point, "db.query.summary"))).collect()
 }
 
 /// The texts of statements that do not stand in the store's source as they are, so that something was put into them.

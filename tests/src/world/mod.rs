@@ -3,28 +3,31 @@
 mod binaries;
 mod clock;
 mod ending;
+mod installation;
 mod person;
 mod replica;
 mod rows;
 mod service;
 mod settings;
 mod tap;
+mod template;
 mod watching;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 pub use binaries::binary;
+pub use installation::Installation;
 pub use person::{Answer, Person, WHOLE, in_minutes};
 pub use replica::Replica;
 pub use service::{Running, Service, command};
@@ -33,13 +36,10 @@ pub use watching::Watching;
 
 use crate::discord::{Application, Discord, Setup, Simulator, ids};
 use crate::otlp::Sink;
-use crate::servers::{Servers, ports};
+use crate::servers::{Roles, Servers, ports};
 
 /// How long a service may take until it is ready.
 const READY: Duration = Duration::from_secs(30);
-
-/// The database that every world's is a copy of.
-const TEMPLATE: &str = "gamesched_template";
 
 /// A world of one's own. Dropping it ends its services.
 pub struct World {
@@ -51,8 +51,9 @@ pub struct World {
     pub sink: Sink,
     /// Prefix of the names in Redis and RabbitMQ.
     pub namespace: String,
-    /// The database's URL.
+    /// The database's URL for an administrator; services have their own, each with its role.
     pub database: String,
+    roles: Roles,
     application: Application,
     asked: Arc<AtomicUsize>,
     simulator: Option<Simulator>,
@@ -112,9 +113,9 @@ impl World {
     pub async fn around(servers: &'static Servers, discord_url: &str, gateway_url: &str) -> Result<Self> {
         // An error only says that the process has a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        template(servers).await?;
+        template::of(servers).await?;
         let namespace = format!("w{}", &Uuid::now_v7().simple().to_string()[16..]);
-        let database = servers.database(&namespace, Some(TEMPLATE)).await?;
+        let database = servers.database(&namespace, Some(template::NAME)).await?;
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let mut health = BTreeMap::new();
         for service in Service::ALL {
@@ -126,6 +127,7 @@ impl World {
             sink: Sink::start(local(0))?,
             namespace,
             database,
+            roles: Roles::of_worlds(),
             application: Setup::demo().application,
             asked: Arc::default(),
             simulator: None,
@@ -303,31 +305,4 @@ impl World {
 /// When there is none left.
 pub fn free_address() -> Result<SocketAddr> {
     Ok(SocketAddr::from(([127, 0, 0, 1], ports::free()?)))
-}
-
-/// Makes the template of these servers, once, by the command that operators run.
-async fn template(servers: &Servers) -> Result<()> {
-    static MADE: Mutex<BTreeSet<String>> = Mutex::const_new(BTreeSet::new());
-    let mut made = MADE.lock().await;
-    if !made.contains(servers.postgres_url()) {
-        make_template(servers).await?;
-        made.insert(servers.postgres_url().to_owned());
-    }
-    Ok(())
-}
-
-async fn make_template(servers: &Servers) -> Result<()> {
-    servers.drop_database(TEMPLATE).await?;
-    let url = servers.database(TEMPLATE, None).await?;
-    let mut init = command(Service::Api, &["init"])?;
-    init.envs(settings::init(&url, servers));
-    let output = init.output().await.context("running api init")?;
-    if !output.status.success() {
-        bail!(
-            "api init failed: {}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(())
 }

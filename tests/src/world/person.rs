@@ -54,6 +54,12 @@ impl Person {
         Self { id, api, discord, http, cookies: Vec::new(), asked }
     }
 
+    /// Somebody of a system that runs elsewhere, by their id in its Discord.
+    #[must_use]
+    pub fn visiting(id: u64, api: &str, discord: &Discord) -> Self {
+        Self::new(id, api.trim_end_matches('/').to_owned(), discord.clone(), Arc::default())
+    }
+
     /// Signs in as a browser does: the address, Discord's page, the way back.
     ///
     /// # Errors

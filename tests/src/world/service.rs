@@ -41,6 +41,17 @@ impl Service {
             Self::StatusDaemon => "status-daemon",
         }
     }
+
+    /// What its role in Postgres is called, after the prefix.
+    #[must_use]
+    pub const fn role(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Bot => "bot",
+            Self::NotificationDaemon => "notification",
+            Self::StatusDaemon => "status",
+        }
+    }
 }
 
 impl fmt::Display for Service {

@@ -1,23 +1,17 @@
 //! The settings that a world's services get: what an operator would set, and a quick telemetry.
 
 use super::{Service, World};
-use crate::discord::Setup;
-use crate::servers::Servers;
+use crate::servers::{Roles, Servers};
 
 /// A key that seals only what tests put in.
 const TOKEN_KEY: &str = "dGVzdHMtdXNlLXRoaXMta2V5LWFuZC1uby1vdGhlcnM=";
 
-/// Settings of `api init`.
+/// Settings of `api init`: it needs no others.
 pub(super) fn init(database: &str, servers: &Servers) -> Vec<(String, String)> {
-    let application = Setup::demo().application;
     owned(&[
         ("DATABASE_URL", database),
-        ("REDIS_URL", servers.redis_url()),
         ("AMQP_URL", servers.amqp_url()),
         ("NAMESPACE", "template"),
-        ("TOKEN_KEY", TOKEN_KEY),
-        ("DISCORD_CLIENT_ID", &application.id.to_string()),
-        ("DISCORD_CLIENT_SECRET", &application.client_secret),
         ("OTEL_SDK_DISABLED", "true"),
     ])
 }
@@ -29,12 +23,23 @@ impl World {
         format!("{}/auth/callback", self.api_url())
     }
 
+    /// The database's URL as a role knows it, such as `api`.
+    #[must_use]
+    pub fn database_of(&self, role: &str) -> String {
+        self.roles.url(&self.database, role)
+    }
+
+    /// Has the services use another password for the database: for servers that let everybody in.
+    pub fn believe_password(&mut self, password: &str) {
+        self.roles = Roles::of_worlds().with_password(password);
+    }
+
     /// The environment of a service.
     #[must_use]
     pub fn settings(&self, service: Service) -> Vec<(String, String)> {
         let application = &self.application;
         let mut settings = owned(&[
-            ("DATABASE_URL", &self.database),
+            ("DATABASE_URL", &self.database_of(service.role())),
             ("AMQP_URL", self.servers.amqp_url()),
             ("NAMESPACE", &self.namespace),
             ("LOG_LEVEL", "debug"),

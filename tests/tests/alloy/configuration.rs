@@ -61,8 +61,7 @@ const DEPRECATED: [&str; 16] = [
 ];
 
 /// Where the language's own names begin, others than components.
-const LANGUAGE: [&str; 9] =
-    ["sys", "string", "array", "encoding", "coalesce", "constants", "convert", "true", "false"];
+const LANGUAGE: [&str; 9] = ["sys", "string", "array", "encoding", "coalesce", "constants", "convert", "true", "false"];
 
 /// What the defaults get wrong for telemetry of today, and what keeps secrets and series where they belong.
 const SETTINGS: [(&str, &str, &[&str]); 14] = [
@@ -70,7 +69,11 @@ const SETTINGS: [(&str, &str, &[&str]); 14] = [
     ("otelcol.connector.servicegraph.services", "virtual_node_peer_attributes", &["server.address"]),
     ("otelcol.connector.servicegraph.services/store", "ttl", &["10s"]),
     ("otelcol.connector.spanmetrics.entries/histogram", "unit", &["s"]),
-    ("otelcol.connector.spanmetrics.entries/histogram/explicit", "buckets", &["50ms", "250ms", "1s", "2500ms", "10s", "60s"]),
+    (
+        "otelcol.connector.spanmetrics.entries/histogram/explicit",
+        "buckets",
+        &["50ms", "250ms", "1s", "2500ms", "10s", "60s"],
+    ),
     (
         "otelcol.connector.spanmetrics.entries",
         "resource_metrics_key_attributes",
@@ -93,7 +96,8 @@ fn all() -> Vec<Block> {
 
 /// Which declared component a dotted name begins with.
 fn refers<'a>(name: &str, ids: &'a BTreeSet<String>) -> Option<&'a String> {
-    ids.iter().find(|id| name == id.as_str() || name.strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with('.')))
+    ids.iter()
+        .find(|id| name == id.as_str() || name.strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// Everything that is wrong with the components, a line each.
@@ -142,7 +146,11 @@ fn every_component_is_declared_used_and_told_what_it_must_be() {
 fn what_is_wrong_with_a_configuration_is_seen() {
     let text = shipped("config.alloy").expect("it is shipped") + &shipped("logs.alloy").expect("it is shipped");
     let broken = [
-        ("traces = [otelcol.connector.spanmetrics.entries.input]", "traces = [otelcol.connector.spanmetrics.x.input]", 2),
+        (
+            "traces = [otelcol.connector.spanmetrics.entries.input]",
+            "traces = [otelcol.connector.spanmetrics.x.input]",
+            2,
+        ),
         ("sys.env(\"ALLOY_LOG_LEVEL\")", "env(\"ALLOY_LOG_LEVEL\")", 1),
         ("redis_addr         = \"redis:6379\"", "redis_addr         = \"redis://u:p@redis:6379\"", 1),
         ("otelcol.processor.filter \"entries\"", "otelcol.processor.resource \"entries\"", 3),
@@ -192,7 +200,9 @@ fn every_variable_that_alloy_reads_is_passed_to_it_and_explained_and_no_other() 
     assert_eq!(environment.into_keys().collect::<BTreeSet<_>>(), variables(), "compose.yaml passes these to alloy");
     let example = compose("env.example");
     let explained = |name: &&String| {
-        let line = |line: &str| line.trim_start_matches(['#', ' ']).strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('='));
+        let line = |line: &str| {
+            line.trim_start_matches(['#', ' ']).strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('='))
+        };
         !example.lines().any(line)
     };
     let read = variables();

@@ -8,10 +8,13 @@ use tests::otlp::{Attributes, LogRecord, Metric, Received, Sink, Span, Tee, Valu
 use tests::trace::{Trace, gather};
 use tests::world::{Service, World, free_address};
 
-use super::stage::{POSTGRES_PASSWORD, REDIS_PASSWORD, Stage, TOKEN};
+use super::stage::{POSTGRES_PASSWORD, REDIS_PASSWORD, Stage, TOKEN, cost};
 use crate::conformance::play;
 
 const ARRIVAL: Duration = Duration::from_secs(60);
+
+/// Series that span metrics and service graph may cost.
+const BUDGET: usize = 1_000;
 
 fn sorted(spans: Vec<Span>) -> BTreeMap<String, Vec<Span>> {
     let mut by_id = BTreeMap::<String, Vec<Span>>::new();
@@ -128,6 +131,11 @@ async fn t_09_all_that_services_send_reaches_the_gateway_once_with_what_is_deriv
 
     derived(&got);
     own(&got, &stage.sink);
+    let mut sizes = BTreeMap::<_, usize>::new();
+    for (path, bytes) in stage.sink.bytes() {
+        *sizes.entry(path).or_default() += bytes.len();
+    }
+    eprintln!("bytes before packing {sizes:?}");
     eprintln!(
         "{} spans, {} records, {} series; edges {:?}",
         sent_spans.len(),
@@ -157,6 +165,9 @@ fn derived(got: &Received) {
     assert!(duration.iter().all(|metric| metric.unit == "s"), "seconds");
     let exemplars = duration.iter().flat_map(|metric| &metric.points).map(|point| point.exemplars.len());
     assert!(exemplars.sum::<usize>() > 0, "durations lead to traces");
+    let series = derived_series(got);
+    eprintln!("span metrics and service graph: {series} of {BUDGET} series");
+    assert!((100..=BUDGET).contains(&series), "{series} series");
     let edges = edges(&got.metrics);
     for edge in EDGES {
         assert!(edges.contains(edge), "no edge {edge} in {edges:?}");
@@ -165,6 +176,17 @@ fn derived(got: &Received) {
         let environment = metric.resource.attributes.get("deployment.environment.name");
         assert_eq!(environment, Some(&Value::from("test")), "edges of one environment");
     }
+}
+
+/// How many series all that is derived is.
+fn derived_series(got: &Received) -> usize {
+    let mut series = BTreeMap::new();
+    for metric in got.metrics.iter().filter(|metric| metric.name.starts_with("traces")) {
+        for point in &metric.points {
+            series.insert(format!("{} {} {:?}", metric.service(), metric.name, point.attributes), cost(&point.reading));
+        }
+    }
+    series.values().sum()
 }
 
 /// Alloy's own lines, and what must be in nothing that left.

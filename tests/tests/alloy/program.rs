@@ -39,7 +39,9 @@ async fn alloy_finds_the_configuration_valid_and_a_planted_component_unknown() {
 async fn the_queue_on_disk_is_valid_only_with_the_flag_that_it_says_it_needs() {
     let Some(binary) = available("alloy validate with the queue on disk") else { return };
     let mut configuration = configuration(&binary);
-    configuration.add("queue.alloy", &tests::alloy::shipped("queue.alloy").expect("it is shipped")).expect("it is added");
+    configuration
+        .add("queue.alloy", &tests::alloy::shipped("queue.alloy").expect("it is shipped"))
+        .expect("it is added");
     let (valid, words) = configuration.validate().await.expect("it runs");
     assert!(!valid && words.contains("public-preview"), "{words}");
     configuration.argument("--stability.level=public-preview");
@@ -56,7 +58,8 @@ async fn alloy_starts_with_nothing_set_and_not_with_words_that_it_does_not_know(
     for (name, value) in [("OTLP_BACKEND", "clowd"), ("TAIL_SAMPLING", "yes")] {
         configuration.set(name, value);
         let fault = configuration.start().await.err().unwrap_or_else(|| panic!("it starts with {name}={value}"));
-        eprintln!("{name}={value}: {fault:#}");
+        let said = format!("{fault:#}");
+        assert!(said.contains("should be array, got null"), "{name}={value}: {said}");
         configuration.set(name, "");
     }
     for backend in ["local", "cloud", "both"] {

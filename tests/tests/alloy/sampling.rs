@@ -38,9 +38,9 @@ async fn tail_sampling_keeps_errors_slow_and_late_ones_and_causes_and_counts_all
     alloy.measured(decided, |count| count >= all, Duration::from_secs(30)).await.expect("all are decided");
     let calls = |received: &Received| {
         let told = received.metrics.iter().rev().filter(|metric| metric.name == "traces.span.metrics.calls");
-        let points = told.flat_map(|metric| &metric.points).filter(|point| {
-            point.attributes.get("span.name").is_some_and(|name| name.to_string() == "GET /dull")
-        });
+        let points = told
+            .flat_map(|metric| &metric.points)
+            .filter(|point| point.attributes.get("span.name").is_some_and(|name| name.to_string() == "GET /dull"));
         points.map(|point| point.reading.number()).fold(0.0, f64::max) >= DULL as f64
     };
     stage.sink.wait("a count of all", Duration::from_secs(30), calls).await.expect("what is dropped is counted");

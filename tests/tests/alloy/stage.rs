@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message as _;
 use tests::alloy::{Alloy, Configuration};
-use tests::otlp::{Conduct, Gate, Gateway, Received, Sink};
+use tests::otlp::{Buckets, Conduct, Gate, Gateway, Reading, Received, Sink};
 use tests::world::free_address;
 
 /// Who Alloy says it is.
@@ -136,4 +136,16 @@ pub(super) async fn send_some(alloy: &Alloy<'_>, count: usize, name: &str) -> BT
     let spans: Vec<_> = (0..count).map(|_| Made::root(name, Duration::from_millis(5))).collect();
     assert_eq!(send(alloy, &spans).await, 200, "Alloy takes what it is sent");
     spans.iter().map(Made::id).collect()
+}
+
+/// How many series of Prometheus a point is.
+pub(super) fn cost(reading: &Reading) -> usize {
+    match reading {
+        Reading::Histogram(histogram) => match &histogram.buckets {
+            Buckets::Explicit { counts, .. } => counts.len() + 2,
+            Buckets::Exponential { .. } => 1,
+        },
+        Reading::Summary { quantiles, .. } => quantiles.len() + 2,
+        Reading::Absent | Reading::Int(_) | Reading::Double(_) => 1,
+    }
 }

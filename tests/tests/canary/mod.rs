@@ -88,8 +88,7 @@ impl Aviary {
 fn passwords(world: &mut World, flock: &mut Flock) {
     let database = flock.hatch("the database's password", &[]);
     let redis = flock.hatch("Redis's password", &[]);
-    let url = world.database.replacen("postgres@", &format!("postgres:{database}@"), 1);
-    world.set("DATABASE_URL", &url);
+    world.believe_password(&database);
     let url = world.servers.redis_url().replacen("://", &format!("://default:{redis}@"), 1);
     world.set("REDIS_URL", &url);
     let broker = world.servers.amqp_url().split(['@', ':']).nth(2).expect("a password").to_owned();

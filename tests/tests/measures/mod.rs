@@ -184,7 +184,11 @@ async fn clock(world: &World, service: Service, reason: Option<&str>) {
 const AHEAD: &str = "
     create or replace function public.clock_timestamp() returns timestamptz language sql as
       $$ select pg_catalog.clock_timestamp() + interval '45 seconds' $$;
-    do $$ begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end $$;
+    do $$ declare role text; begin
+      for role in select rolname from pg_roles where rolname like 'spec\\_%' loop
+        execute format('alter role %I in database %I set search_path = public, pg_catalog', role, current_database());
+      end loop;
+    end $$;
     select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and pid <> pg_backend_pid();";
 
