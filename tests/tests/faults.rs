@@ -70,8 +70,8 @@ async fn no_25_a_letter_that_may_have_arrived_waits_for_an_operator_and_is_count
     world.pass_until("joined").await;
     let uncertain = |received: &Received| {
         let points = received.metrics.iter().filter(|metric| metric.name == "gamesched.delivery.lateness");
-        let labels = points.flat_map(|metric| &metric.points).flat_map(|point| &point.attributes);
-        labels.into_iter().any(|(key, value)| key.ends_with("outcome") && value.to_string() == "uncertain")
+        let mut labels = points.flat_map(|metric| &metric.points).flat_map(|point| &point.attributes);
+        labels.any(|(key, value)| key.ends_with("outcome") && value.to_string() == "uncertain")
     };
     world.sink.wait("a letter without proof", PATIENCE, uncertain).await.expect("it is counted");
     assert_eq!(world.ask("select string_agg(parked_reason, ', ') from deliveries").await, "no_proof");
