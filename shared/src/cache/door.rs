@@ -79,6 +79,12 @@ impl Door {
         Box::pin(self.within(SOON).ping::<()>(None)).await.map_err(|_| Away("ping"))
     }
 
+    /// Tells of a command that is not sent.
+    pub(super) async fn tell(&self) {
+        // Nothing was sent, so there is nothing to answer for.
+        let _ = self.run("GET", None, Box::pin(std::future::ready(Ok(())))).await;
+    }
+
     /// Runs a script on the keys; all answers are texts.
     pub(super) async fn script(
         &self,
