@@ -189,7 +189,8 @@ fn beats(world: &World) -> Result<JoinSet<()>> {
     let mut beats = JoinSet::new();
     beats.spawn(async move {
         loop {
-            drop(cache.projection().beat(0, 1).await);
+            // Redis being away shows in the answers.
+            let _ = cache.projection().beat(0, 1).await;
             tokio::time::sleep(BEAT).await;
         }
     });

@@ -19,10 +19,12 @@ use crate::stage::Stage;
 const TOLERANCE: f64 = 0.03;
 /// Allocations that a repetition may have more: a queue that grows now and then.
 const SPARE: f64 = 0.1;
-/// Repetitions before anything is counted: caches fill, and what is made once is made.
-const WARM: u64 = 50;
-/// Repetitions that are counted; less than what queues hold.
+/// Repetitions of what tells: less than what queues hold.
 const TIMES: u64 = 200;
+/// Repetitions of a rule, which takes a thousand times as long.
+const FEW: u64 = 10;
+/// The function that is counted, as valgrind calls it.
+const COUNTED: &str = "benches::gate::counted_by_the_gate";
 /// Rewrites the committed figures.
 const UPDATE: &str = "UPDATE_FIGURES";
 /// What allocates.
@@ -99,10 +101,10 @@ pub fn count() -> Result<Figures> {
     let mut figures = Figures::new();
     for arm in Arm::ALL {
         under_valgrind(arm, &directory)?;
-        for (number, edge) in paths(arm).iter().enumerate() {
-            let file = directory.join(format!("{}.{}", arm.name(), number + 1));
+        for (number, (edge, times)) in paths(arm).iter().enumerate() {
+            let file = directory.join(format!("{}.{}-01", arm.name(), number + 1));
             let profile = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-            figures.insert((edge.name.to_owned(), arm.name().to_owned()), figure(&profile)?);
+            figures.insert((edge.name.to_owned(), arm.name().to_owned()), figure(&profile, *times)?);
         }
     }
     Ok(figures)
@@ -112,8 +114,10 @@ fn under_valgrind(arm: Arm, directory: &Path) -> Result<()> {
     let receiver = Receiver::start()?;
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--quiet", "--collect-atstart=no", "--compress-strings=no"]);
-    // Of other threads nothing is collected: what they do at the same time is not the same in every run.
-    command.args(["--toggle-collect=*counted_by_the_gate*", "--dump-after=*counted_by_the_gate*"]);
+    // Of other threads nothing is collected: what they do at the same time is not the same in every run. Their calls
+    // are counted all the same, unless each thread has its own profile.
+    command.arg("--separate-threads=yes");
+    command.args([format!("--toggle-collect={COUNTED}"), format!("--dump-after={COUNTED}")]);
     command.arg(format!("--callgrind-out-file={}", directory.join(arm.name()).display()));
     command.arg(std::env::current_exe().context("finding this program")?).args(["paths", arm.name()]);
     without_telemetry(&mut command);
@@ -126,10 +130,11 @@ fn under_valgrind(arm: Arm, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The rules do not know in which arm they are.
-fn paths(arm: Arm) -> Vec<Edge> {
+/// What is counted, and how often it is repeated. The rules do not know in which arm they are.
+fn paths(arm: Arm) -> Vec<(Edge, u64)> {
     let rules: &[Edge] = if arm == Arm::Off { &RULES } else { &[] };
-    EDGES.iter().chain(&CARRIES).chain(rules).copied().collect()
+    let tells = EDGES.iter().chain(&CARRIES).map(|edge| (*edge, TIMES));
+    tells.chain(rules.iter().map(|rule| (*rule, FEW))).collect()
 }
 
 /// Does every path, as valgrind sees it: what `bench paths` does.
@@ -138,21 +143,22 @@ fn paths(arm: Arm) -> Vec<Edge> {
 /// When the stage cannot be set.
 pub fn walk(arm: Arm) -> Result<()> {
     let stage = Stage::set(arm)?;
-    for edge in paths(arm) {
-        (edge.run)(&stage, WARM);
-        counted_by_the_gate(&edge, &stage);
+    for (edge, times) in paths(arm) {
+        // Once before: caches fill, and what is made only once is made.
+        (edge.run)(&stage, times);
+        counted_by_the_gate(&edge, &stage, times);
     }
     stage.end()
 }
 
 /// Valgrind counts while this runs, and knows it by its name.
 #[inline(never)]
-fn counted_by_the_gate(edge: &Edge, stage: &Stage) {
-    (edge.run)(black_box(stage), black_box(TIMES));
+fn counted_by_the_gate(edge: &Edge, stage: &Stage, times: u64) {
+    (edge.run)(black_box(stage), black_box(times));
 }
 
 /// What a profile of callgrind adds up to.
-fn figure(profile: &str) -> Result<Figure> {
+fn figure(profile: &str, times: u64) -> Result<Figure> {
     let total = profile.lines().find_map(|line| line.strip_prefix("totals: ")).context("a profile without totals")?;
     let total: u64 = total.trim().parse().context("reading the total of a profile")?;
     let (mut allocations, mut allocator) = (0, false);
@@ -166,7 +172,7 @@ fn figure(profile: &str) -> Result<Figure> {
             allocations += calls.parse::<u64>().context("reading a number of calls")?;
         }
     }
-    let each = |count: u64| count as f64 / TIMES as f64;
+    let each = |count: u64| count as f64 / times as f64;
     Ok(Figure { instructions: each(total), allocations: each(allocations) })
 }
 
@@ -251,6 +257,6 @@ mod tests {
     #[test]
     fn a_profile_is_added_up() {
         let profile = "fn=f\n12 400\ncfn=malloc\ncalls=300 7\n12 99\ncfn=free\ncalls=5 1\n12 2\ntotals: 50000\n";
-        assert_eq!(figure(profile).unwrap(), Figure { instructions: 250.0, allocations: 1.5 });
+        assert_eq!(figure(profile, 200).unwrap(), Figure { instructions: 250.0, allocations: 1.5 });
     }
 }

@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result};
 /// When it was moved out of it.
 pub fn target() -> Result<PathBuf> {
     let program = std::env::current_exe().context("finding this program")?;
-    let found = program.ancestors().find(|directory| directory.join("CACHEDIR.TAG").exists());
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let found = program.ancestors().find(|directory| directory.ends_with(profile)).and_then(Path::parent);
     found.map(Path::to_path_buf).context("this program does not lie in a target directory")
 }
 

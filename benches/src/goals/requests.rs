@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use tests::load::{self, quantile};
 use tests::otlp::{Kind, Received};
 use tests::world::Replica;
@@ -72,11 +72,13 @@ async fn half(crowd: &Crowd, wires: &Arc<Wires>, flow: Flow, rate: f64, lasts: D
     wires.close();
     crowd.forget().await;
     let answers = answers.first().context("one service was asked")?;
-    ensure!(answers.failures.is_empty(), "{}: {:?}", flow.name(), answers.failures.first());
     let [p50, p99] = [0.5, 0.99].map(|part| quantile(&answers.latencies, part));
     let what = format!("{}: P99 at {rate:.0} a second", flow.name());
-    let measured = format!("{}, half of them within {}", milliseconds(p99), milliseconds(p50));
-    Ok(Goal::new(what, "under 25 ms", measured, p99 < P99))
+    let mut measured = format!("{}, half of them within {}", milliseconds(p99), milliseconds(p50));
+    if let Some(why) = answers.failures.first() {
+        measured = format!("{} of {} failed, {why}; the others: {measured}", answers.failures.len(), answers.asked());
+    }
+    Ok(Goal::new(what, "under 25 ms", measured, p99 < P99 && answers.failures.is_empty()))
 }
 
 /// One request of every flow to an api that tells everything.
