@@ -119,8 +119,12 @@ impl Crowd {
                    select sha256(('crowd-' || n)::bytea),
                      (select id from users where discord_id = (array[{people}])[n % {count} + 1]),
                      now(), now(), now() + interval '1 day' from generate_series(0, {SESSIONS} - 1) as n;
+                 insert into sessions (token_sha256, user_id, created_at, last_seen_at, ends_at)
+                   select sha256(('host-' || n)::bytea), (select id from users where discord_id = {host}),
+                     now(), now(), now() + interval '1 day' from generate_series(0, {SESSIONS} - 1) as n;
                  analyze;",
                 count = PEOPLE.len(),
+                host = ids::DM,
             ))
             .await;
     }
@@ -171,7 +175,7 @@ impl Crowd {
                 Flow::Create => {
                     let title = MADE.replace(' ', "+");
                     let form = format!("template_id={template}&title={title}&scheduled_at={start}");
-                    wire::request("POST", "/api/v1/games", &session, &form)
+                    wire::request("POST", "/api/v1/games", &format!("host-{}", number % SESSIONS), &form)
                 }
             }
         }

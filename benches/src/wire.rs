@@ -31,12 +31,14 @@ pub struct Wires {
 pub struct Made {
     /// Answered with success.
     pub answered: usize,
+    /// What the others were answered with.
+    pub failures: Vec<String>,
     /// Until the last answer.
     pub within: Duration,
 }
 
 impl Made {
-    /// A second.
+    /// Answers with success a second.
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.answered as f64 / self.within.as_secs_f64()
@@ -135,7 +137,7 @@ fn is_length(name: &str) -> bool {
 /// number; no number comes twice.
 ///
 /// # Errors
-/// The first answer that was no success.
+/// When a client panics.
 pub async fn saturate(
     wires: &Arc<Wires>,
     clients: usize,
@@ -146,19 +148,24 @@ pub async fn saturate(
     for client in 0..clients {
         let (next, wires) = (next.clone(), Arc::clone(wires));
         asking.spawn(async move {
-            let mut number = client;
+            let (mut number, mut answered, mut failures) = (client, 0, Vec::new());
             while since.elapsed() < lasts {
-                wires.ask(&next(number)).await?;
+                match wires.ask(&next(number)).await {
+                    Ok(()) => answered += 1,
+                    Err(why) => failures.push(why),
+                }
                 number += clients;
             }
-            Ok::<_, String>((number - client) / clients)
+            (answered, failures)
         });
     }
-    let mut answered = 0;
+    let mut made = Made { answered: 0, failures: Vec::new(), within: Duration::ZERO };
     while let Some(asked) = asking.join_next().await {
-        answered += asked.context("a client panicked")?.map_err(|why| anyhow::anyhow!(why))?;
+        let (answered, failures) = asked.context("a client panicked")?;
+        made.answered += answered;
+        made.failures.extend(failures);
     }
-    Ok(Made { answered, within: since.elapsed() })
+    Ok(Made { within: since.elapsed(), ..made })
 }
 
 #[cfg(test)]
