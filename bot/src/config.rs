@@ -28,7 +28,7 @@ pub struct Settings {
     /// Where the gateway is, if not where Discord says.
     #[arg(long, env = "DISCORD_GATEWAY_URL", value_name = "URL")]
     pub discord_gateway_url: Option<String>,
-    /// The id of a guild to try commands in: they are offered there at once, and nowhere else. Else everywhere.
+    /// The id of a guild to try commands in: they are told of there, at once, and no longer everywhere. What was told elsewhere before stays there.
     #[arg(long, env = "COMMANDS_GUILD", value_name = "ID")]
     pub commands_guild: Option<DiscordGuild>,
     /// Where people's browsers find the pages; without it announcements have no links to them.

@@ -11,7 +11,7 @@ use shared::domain::ids::DiscordGuild;
 use shared::service::Turns;
 use shared::telemetry::instruments;
 use shared::telemetry::{Attribute, carry};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -90,7 +90,8 @@ async fn one(
     let mut keeping = projection::start(tasks, keeper, waiting, stop.clone());
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
     let begun = AtomicBool::new(false);
-    let reader = Reader { bot, tasks, events, shard: shard_id, at_once, begun, commands_in };
+    let told = Arc::default();
+    let reader = Reader { bot, tasks, events, shard: shard_id, at_once, begun, commands_in, told };
     let ended = tokio::select! {
         // First, since the keeper ends well at the same moment.
         biased;
@@ -133,6 +134,8 @@ struct Reader<'tasks> {
     /// There was a session before.
     begun: AtomicBool,
     commands_in: Option<DiscordGuild>,
+    /// Held while Discord is told of the commands.
+    told: Arc<Mutex<()>>,
 }
 
 impl Reader<'_> {
@@ -218,10 +221,16 @@ impl Reader<'_> {
 
     /// With each new session of the first shard, beside the events.
     fn tell_commands(&self, application: Id<ApplicationMarker>) {
-        if self.shard.number() == 0 {
-            let telling = register::keep(Arc::clone(&self.bot), application, self.commands_in);
-            carry::root(self.tasks, telling);
+        if self.shard.number() != 0 {
+            return;
         }
+        // Who is still at it, since Discord is away, tells it for this session too.
+        let Ok(held) = Arc::clone(&self.told).try_lock_owned() else { return };
+        let telling = register::keep(Arc::clone(&self.bot), application, self.commands_in);
+        carry::root(self.tasks, async move {
+            telling.await;
+            drop(held);
+        });
     }
 
     fn connected(&self, now: bool) {

@@ -10,7 +10,7 @@ use shared::service::{Process, Settings, Turns};
 use shared::store::purge::{self, Old};
 use shared::store::{Db, backlog, parked};
 use shared::telemetry::instruments::GAUGES;
-use shared::telemetry::instruments::measured::{BACKUP_AGE, OVERDUE};
+use shared::telemetry::instruments::measured::{BACKUP_AGE, OVERDUE, Overdue};
 use shared::telemetry::job::sweep;
 use shared::telemetry::span;
 use tokio::sync::Mutex;
@@ -93,6 +93,8 @@ async fn measure(db: Db, turns: Arc<Turns>) {
     }
     if let Err(fault) = measure_more(&db).await {
         debug!("what is overdue or parked could not be counted: {fault}");
+        OVERDUE.iter().for_each(Overdue::unknown);
+        BACKUP_AGE.set(None);
     }
 }
 
@@ -100,6 +102,9 @@ async fn measure(db: Db, turns: Arc<Turns>) {
 async fn measure_more(db: &Db) -> Result<()> {
     let mut sql = db.connection().await?;
     let found = backlog::overdue(&mut sql).await?;
+    for stranger in found.iter().filter(|overdue| OVERDUE.iter().all(|gauge| gauge.kind != overdue.kind)) {
+        warn!("{} jobs of the kind {} are overdue, which nobody measures", stranger.rows, stranger.kind);
+    }
     for gauge in &OVERDUE {
         let of_kind = found.iter().find(|overdue| overdue.kind == gauge.kind);
         gauge.set(of_kind.map_or(0, |overdue| overdue.rows), of_kind.map_or(0.0, |overdue| overdue.oldest));

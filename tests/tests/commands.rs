@@ -237,7 +237,7 @@ async fn di_04_a_restart_compares_the_commands_and_writes_nothing() {
 async fn until(world: &World, what: &str, holds: impl AsyncFn() -> bool) {
     let there = async {
         while !holds().await {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
     };
     tokio::time::timeout(ARRIVAL, there).await.unwrap_or_else(|_| panic!("not {what}:\n{}", world.all_lines()));

@@ -11,7 +11,7 @@ use tests::registry::{Finding, Registry};
 use tests::world::{Person, Service, World, in_minutes};
 use uuid::Uuid;
 
-use crate::parked::{operate, publish, until};
+use crate::parked::{operate, publish};
 
 /// Housekeeping measures every 15 s.
 const ARRIVAL: Duration = Duration::from_secs(30);
@@ -115,7 +115,7 @@ async fn edit(host: &Person, game: &str, fields: &[(&str, &str)]) {
 async fn park(world: &World) {
     let properties = BasicProperties::default().with_message_id(Uuid::now_v7().to_string().as_str().into());
     publish(world, "game.updated", b"nobody can read this", properties).await;
-    until(world, "select count(*)::text from parked", "1").await;
+    world.until("select count(*)::text from parked", "1").await;
     for words in [&["list"][..], &["redrive", "--all"], &["discard", "--all"]] {
         operate(world, words).await;
     }

@@ -1,7 +1,7 @@
 //! What is kept no longer goes, and what is still owed stays.
 
 use shared::store::Db;
-use shared::store::purge::{BATCH, Old, purge};
+use shared::store::purge::{BATCH, Old, found, purge};
 use tests::world::World;
 
 /// One old row and one that must stay in every table, and more old outbox rows than one statement deletes.
@@ -23,6 +23,10 @@ const ROWS: &str = "
       select gen_random_uuid(), g.id, state, 1, 'joined', '{}', now(), 'nonce ' || state, state, now(), now(), '{}',
         now() - interval '91 days'
       from guilds g, (values ('sent'), ('pending')) as row (state);
+    insert into deliveries (id, guild_id, dedupe_key, recipient, kind, payload, due_at, nonce, state, next_attempt_at,
+        not_after, trace_context, created_at, parked_at)
+      select gen_random_uuid(), id, 'parked', 1, 'joined', '{}', now(), 'nonce parked', 'failed', now(), now(), '{}',
+        now() - interval '91 days', now() from guilds;
     insert into scheduled_notifications (id, guild_id, game_id, kind, due_at, for_start_at, next_attempt_at,
         trace_context, state, done_at)
       select gen_random_uuid(), guild_id, id, state, now(), now(), now(), '{}', state, done_at
@@ -51,9 +55,12 @@ async fn op_04_what_is_kept_no_longer_goes_in_batches_and_what_is_owed_stays() {
     let db = Db::open(&world.database, "tests", 1).expect("a database");
     let mut sql = db.connection().await.expect("Postgres answers");
 
+    // Of every table one, and of the outbox a batch.
+    assert_eq!(found(&mut sql).await.expect("it looks"), BATCH.cast_signed() + 8);
     assert_eq!(purge(&mut sql, Old::Outbox).await.expect("it purges"), BATCH);
     for old in Old::ALL {
         assert_eq!(purge(&mut sql, old).await.expect("it purges"), 1, "{old:?}");
         assert_eq!(purge(&mut sql, old).await.expect("it purges"), 0, "{old:?}");
     }
+    assert_eq!(found(&mut sql).await.expect("it looks"), 0);
 }

@@ -6,8 +6,7 @@ use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use tests::discord::{Fault, ids};
 use tests::otlp::Received;
-use tests::world::{Person, Service, WHOLE, World, command};
-use tokio::time::{Instant, sleep};
+use tests::world::{Service, WHOLE, World, command};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -27,25 +26,6 @@ pub(crate) async fn operate(world: &World, words: &[&str]) -> Operated {
     let output = bot.output().await.expect("it runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it says text");
     Operated { code: output.status.code(), said: text(output.stdout), complained: text(output.stderr) }
-}
-
-/// Waits until a query's one text is as wanted.
-pub(crate) async fn until(world: &World, query: &'static str, wanted: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let now = world.ask(query).await;
-        if now == wanted {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{query}\nstill says {now:?}, not {wanted:?}\n{}", world.all_lines());
-        sleep(Duration::from_millis(25)).await;
-    }
-}
-
-/// Something that only a spec does to the database.
-pub(crate) async fn alter(world: &World, statements: &'static str) {
-    let mut sql = world.sql().await.expect("Postgres answers");
-    sqlx::raw_sql(statements).execute(&mut sql).await.expect("the statements run");
 }
 
 /// Publishes past the relay, as only a spec or a stranger does.
@@ -71,11 +51,6 @@ pub(crate) const LEARNT: &str = "
     drop trigger newer on outbox;
     update outbox set schema_version = 1 where routing_key = 'game.updated';";
 
-pub(crate) async fn renames(host: &Person, game: &str, title: &str) {
-    let edit = host.request(reqwest::Method::PUT, &format!("/api/v1/games/{game}")).form(&[("title", title)]);
-    assert_eq!(host.sends(edit).await.status, 200);
-}
-
 /// The newest reading of the gauge, by source; none where there is none yet.
 fn waiting(received: &Received, source: &str) -> Option<f64> {
     let gauges = received.metrics.iter().filter(|metric| metric.name == "gamesched.parked.items");
@@ -95,25 +70,25 @@ const TIMES: &str = "select string_agg(times::text, ' ') from parked";
 #[tokio::test(flavor = "multi_thread")]
 async fn op_05_a_message_is_in_the_table_once_although_the_bot_dies_before_it_says_so_to_the_broker() {
     let world = World::new().await;
-    alter(&world, HESITATE).await;
+    world.does(HESITATE.to_owned()).await;
     let mut lock = world.sql().await.expect("Postgres answers");
     sqlx::raw_sql("select pg_advisory_lock(5)").execute(&mut lock).await.expect("it is locked");
     publish(&world, "game.updated", b"nobody can read this", BasicProperties::default()).await;
     let held = "select count(*)::text from pg_stat_activity
                 where wait_event_type = 'Lock' and query like '%INSERT parked%' and datname = current_database()";
-    until(&world, held, "1").await;
+    world.until(held, "1").await;
     world.kill(Service::Bot).await;
     sqlx::raw_sql("select pg_advisory_unlock(5)").execute(&mut lock).await.expect("it is free");
-    until(&world, TIMES, "1").await;
+    world.until(TIMES, "1").await;
     world.start(Service::Bot).await.expect("it starts again");
     // The broker brings it again, and it is counted, but there is one.
-    until(&world, TIMES, "2").await;
+    world.until(TIMES, "2").await;
 
     // A message that was answered is not brought again.
     assert!(world.stop(Service::Bot).await, "it ends well");
     world.start(Service::Bot).await.expect("it starts again");
     publish(&world, "game.updated", b"nor this", BasicProperties::default()).await;
-    until(&world, "select string_agg(times::text, ' ' order by id) from parked", "2 1").await;
+    world.until("select string_agg(times::text, ' ' order by id) from parked", "2 1").await;
     let kept = "select queue || ' ' || routing_key || ' ' || reason || ' ' || split_part(message_key, ':', 1) || ' '
                   || convert_from(body, 'UTF8') from parked order by id limit 1";
     assert_eq!(world.ask(kept).await, "bot.announcements game.updated undecodable sha256 nobody can read this");
@@ -126,9 +101,9 @@ async fn op_05_a_message_is_sent_again_under_its_id_and_twice_does_no_harm() {
     let host = world.signed_in("dm").await;
     let game = host.plans(&WHOLE).await;
     world.settle().await;
-    alter(&world, NEWER).await;
-    renames(&host, &game, "Arrakis").await;
-    until(&world, TIMES, "1").await;
+    world.does(NEWER.to_owned()).await;
+    host.edits(&game, &[("title", "Arrakis")]).await;
+    world.until(TIMES, "1").await;
     let id = world.ask("select id::text from parked").await;
 
     let list = operate(&world, &["list", "--queue", "bot.announcements", "--since", "5m"]).await;
@@ -148,7 +123,7 @@ async fn op_05_a_message_is_sent_again_under_its_id_and_twice_does_no_harm() {
     assert!(dry.said.starts_with(&format!("would redrive message {id}")), "{dry:?}");
     assert_eq!(world.ask("select redriven::text from parked").await, "0");
 
-    alter(&world, LEARNT).await;
+    world.does(LEARNT.to_owned()).await;
     let sent = operate(&world, &["redrive", &id, "--note", "the readers know version 9"]).await;
     assert_eq!(sent.code, Some(0), "{sent:?}");
     assert!(sent.said.ends_with("1 redriven, 0 refused\n"), "{sent:?}");
@@ -179,7 +154,7 @@ async fn op_05_what_is_discarded_is_not_parked_any_more_and_the_audit_says_who_a
     for number in 0..3 {
         publish(&world, "delivery.due", format!("gibberish {number}").as_bytes(), BasicProperties::default()).await;
     }
-    until(&world, TIMES, "1 1 1").await;
+    world.until(TIMES, "1 1 1").await;
     let seen = |received: &Received| waiting(received, "message") == Some(3.0);
     world.sink.wait("the gauge that alerts", PATIENCE, seen).await.expect("somebody is told");
     let added = world.sink.metrics().into_iter().filter(|metric| metric.name == "gamesched.parked.added");
@@ -207,6 +182,23 @@ async fn op_05_what_is_discarded_is_not_parked_any_more_and_the_audit_says_who_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn op_05_a_copy_that_the_broker_brings_after_it_was_discarded_brings_nothing_back() {
+    let world = World::new().await;
+    let named = |id: &str| BasicProperties::default().with_message_id(id.into());
+    let states = "select string_agg(concat_ws(' ', message_key, times, discarded_at is null), ', ' order by id)
+                  from parked";
+    publish(&world, "delivery.due", b"gibberish", named("one")).await;
+    publish(&world, "delivery.due", b"gibberish", named("one")).await;
+    world.until(states, "one 2 t").await;
+    assert_eq!(operate(&world, &["discard", "--all"]).await.said.lines().last(), Some("1 discarded, 0 refused"));
+    publish(&world, "delivery.due", b"gibberish", named("one")).await;
+    publish(&world, "delivery.due", b"gibberish", named("two")).await;
+    world.until("select count(*)::text from parked", "2").await;
+    world.settle().await;
+    assert_eq!(world.ask(states).await, "one 2 f, two 1 t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn op_05_a_letter_that_discord_cannot_read_waits_after_the_first_try_and_goes_once_that_is_mended() {
     let world = World::new().await;
     let game = world.signed_in("dm").await.plans(&WHOLE).await;
@@ -214,12 +206,12 @@ async fn op_05_a_letter_that_discord_cannot_read_waits_after_the_first_try_and_g
     world.settle().await;
     world.discord.fault(Fault::code("POST", "/channels/*/messages", 50_035)).await.expect("it is scripted");
     world.pass_until("joined").await;
-    until(
-        &world,
-        "select string_agg(state || ' ' || attempts || ' ' || parked_reason, ', ') from deliveries",
-        "pending 1 poison",
-    )
-    .await;
+    world
+        .until(
+            "select string_agg(state || ' ' || attempts || ' ' || parked_reason, ', ') from deliveries",
+            "pending 1 poison",
+        )
+        .await;
     let seen = |received: &Received| waiting(received, "delivery") == Some(1.0);
     world.sink.wait("the gauge that alerts", PATIENCE, seen).await.expect("somebody is told");
 
@@ -246,9 +238,9 @@ async fn op_05_an_announcement_that_is_parked_shows_the_newest_state_once_it_is_
     let game = host.plans(&WHOLE).await;
     world.settle().await;
     world.discord.fault(Fault::code("PATCH", "/channels/*/messages/*", 50_035)).await.expect("it is scripted");
-    renames(&host, &game, "Arrakis").await;
-    until(&world, "select (parked_at is not null)::text || ' ' || last_error from announcements", "true poison").await;
-    renames(&host, &game, "Dune").await;
+    host.edits(&game, &[("title", "Arrakis")]).await;
+    world.until("select (parked_at is not null)::text || ' ' || last_error from announcements", "true poison").await;
+    host.edits(&game, &[("title", "Dune")]).await;
     let early = operate(&world, &["redrive", "--reason", "no_proof"]).await;
     assert_eq!((early.code, early.said.as_str()), (Some(0), "0 redriven, 0 refused\n"));
     let sent = operate(&world, &["redrive", &game]).await;

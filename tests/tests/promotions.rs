@@ -11,8 +11,7 @@ const START: &str = "select floor(extract(epoch from scheduled_at))::bigint::tex
 const FULL: &str = "the game is full, and you move up by yourself when a seat is free.";
 const PICKED: &str = "the host picks who plays.";
 
-/// A game without reminders that starts in two hours.
-/// A game without reminders, which would come in between.
+/// A game in two hours, without reminders, which would come in between.
 async fn game(host: &Person, fields: &[(&str, &str)]) -> String {
     host.plans(&[&[("reminder_minutes", "[]")], fields].concat()).await
 }

@@ -84,7 +84,8 @@ async fn t_10_a_quarter_of_the_traces_is_a_quarter_of_whole_traces_and_all_of_th
         let continued = trace.spans().iter().any(|span| span.service() == "bot" && span.kind == Kind::Consumer);
         assert!(continued, "sampled by the api and not by the bot");
     }
-    let announced = told.spans.iter().filter(|span| span.service() == "bot" && span.name.contains("game.created"));
+    let heard = |span: &&Span| span.service() == "bot" && span.kind == Kind::Consumer;
+    let announced = told.spans.iter().filter(heard).filter(|span| span.name.contains("game.created"));
     assert_eq!(announced.count(), created.len(), "what the api did not sample, the bot does not either");
 
     let answered = series(&told, "http.server.request.duration");

@@ -97,7 +97,11 @@ async fn t_11_a_stdout_that_nobody_reads_blocks_neither_a_request_nor_the_end() 
     let mut api = api.spawn().expect("it starts");
     let person = world.person("dm");
     let version = || person.request(Method::GET, "/api/v1/version").send();
-    let listening = async { while version().await.is_err() {} };
+    let listening = async {
+        while version().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    };
     tokio::time::timeout(ARRIVAL, listening).await.expect("it listens");
 
     // Each refusal is a line, and together they are more than a pipe holds.

@@ -137,7 +137,7 @@ async fn a_list_of_games_is_acknowledged_then_read_with_the_rights_that_came_alo
     A  bot server interaction command /list-games {gamesched.guild.id=D, gamesched.interaction.outcome=answered}
          bot client POST /interactions/{interaction_id}/{interaction_token}/callback 204 · SELECT guilds · SELECT users · SELECT channels
          bot internal list
-           bot client BEGIN · SELECT games participants · SELECT games participants · COMMIT
+           bot client SELECT games participants · SELECT games participants
          bot client PATCH /webhooks/{application_id}/{interaction_token}/messages/@original 200
     ");
 }
@@ -154,9 +154,9 @@ async fn my_games_in_a_direct_message_ask_redis_who_is_where_and_name_no_guild()
     A  bot server interaction command /my-games {gamesched.interaction.outcome=answered}
          bot client POST /interactions/{interaction_id}/{interaction_token}/callback 204 · EVALSHA · SELECT guilds · SELECT users · EVALSHA
          bot internal list
-           bot client BEGIN · SELECT games participants · SELECT games participants · COMMIT
+           bot client SELECT games participants · SELECT games participants
          bot internal list
-           bot client BEGIN · SELECT games participants · SELECT games participants · COMMIT
+           bot client SELECT games participants · SELECT games participants
          bot client PATCH /webhooks/{application_id}/{interaction_token}/messages/@original 200
     ");
 }

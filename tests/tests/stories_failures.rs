@@ -11,7 +11,7 @@ use tests::otlp::{Kind, Received, Span};
 use tests::trace::{Story, Trace, gather};
 use tests::world::{WHOLE, World};
 
-use crate::parked::{LEARNT, NEWER, alter, operate, publish, renames, until};
+use crate::parked::{LEARNT, NEWER, operate, publish};
 
 const ARRIVAL: Duration = Duration::from_secs(30);
 
@@ -80,12 +80,12 @@ async fn t_04_a_message_of_an_unknown_version_is_parked_kept_and_sent_again_and_
     let host = world.signed_in("dm").await;
     let game = host.plans(&WHOLE).await;
     world.settle().await;
-    alter(&world, NEWER).await;
-    renames(&host, &game, "Arrakis").await;
-    until(&world, "select count(*)::text from parked", "1").await;
+    world.does(NEWER.to_owned()).await;
+    host.edits(&game, &[("title", "Arrakis")]).await;
+    world.until("select count(*)::text from parked", "1").await;
     // Meanwhile the announcement is shown by the bot's own claim, whose idle look comes after 30 s.
     world.settled(ARRIVAL + ARRIVAL).await.expect("the bot looks by itself");
-    alter(&world, LEARNT).await;
+    world.does(LEARNT.to_owned()).await;
     assert_eq!(operate(&world, &["redrive", "--reason", "unknown_version"]).await.code, Some(0));
     world.settle().await;
     let roots = [EDIT, KEPT, "operator parked redrive", "publish game_scheduler:game.updated"];
@@ -129,7 +129,7 @@ async fn t_04_a_redelivered_message_is_a_root_that_links_to_its_publication() {
     let world = World::new().await;
     let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
-    alter(&world, STUMBLE).await;
+    world.does(STUMBLE.to_owned()).await;
     let ada = world.signed_in("ada").await;
     assert_eq!(ada.joins(&game).await.status, 200);
     world.settle().await;
@@ -159,7 +159,7 @@ async fn t_04_a_message_that_waited_in_the_outbox_is_published_as_a_root_that_li
     let world = World::new().await;
     let game = world.signed_in("dm").await.plans(&WHOLE).await;
     world.settle().await;
-    alter(&world, DELAY).await;
+    world.does(DELAY.to_owned()).await;
     let ada = world.signed_in("ada").await;
     assert_eq!(ada.joins(&game).await.status, 200);
     world.settle().await;

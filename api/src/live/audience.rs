@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::domain::game::Game;
 use shared::domain::ids::{DiscordGuild, DiscordRole, DiscordUser, GameId, UserId};
 use shared::domain::permission::{Member, Viewer, may_see};
@@ -13,6 +14,8 @@ use crate::Api;
 
 /// Users of one question to the projection.
 const BATCH: usize = 500;
+/// Questions about single users at once.
+const AT_ONCE: usize = 16;
 
 /// Those of the users who may see a game now; nobody when it is gone.
 pub(super) async fn of(
@@ -30,11 +33,18 @@ pub(super) async fn of(
     let mut audience = HashSet::new();
     for batch in asked.chunks(BATCH) {
         let members = api.projection.names(subject.guild, batch).await?;
-        for (discord, user) in members.keys().filter_map(|discord| Some((*discord, *users.get(discord)?))) {
-            if open || subject.admits(api, discord, user).await? {
-                audience.insert(user);
-            }
+        let known = batch.iter().filter(|discord| members.contains_key(discord));
+        let known: Vec<_> = known.filter_map(|discord| Some((*discord, *users.get(discord)?))).collect();
+        if open {
+            audience.extend(known.into_iter().map(|(_, user)| user));
+            continue;
         }
+        let asked = known.into_iter().map(|(discord, user)| {
+            let subject = &subject;
+            async move { anyhow::Ok(subject.admits(api, discord, user).await?.then_some(user)) }
+        });
+        let admitted: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
+        audience.extend(admitted.into_iter().flatten());
     }
     Ok(audience)
 }

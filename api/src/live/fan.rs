@@ -10,6 +10,7 @@ use shared::events::Event;
 use shared::faults;
 use shared::service::Turns;
 use shared::telemetry::span::{note, silent};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -20,6 +21,11 @@ use crate::session;
 
 /// Events of a game within this time are one (LS-10).
 const GATHER: Duration = Duration::from_millis(250);
+/// To find out who may know. A consumer's patience is as long as the queue keeps an event, so that one which is given
+/// up there would be gone, and nobody would be told.
+const FIND: Duration = Duration::from_secs(10);
+/// Changes whose audience is found out at the same time: a burst of them leaves connections to requests.
+const AT_ONCE: usize = 4;
 /// Between looks at the sessions. Redis may know an ended session for 30 s more, and both together stay below the 60 s
 /// of LS-11.
 const LOOK: Duration = Duration::from_secs(20);
@@ -28,12 +34,13 @@ const LOOK: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Fan {
     api: Api,
+    asking: Semaphore,
 }
 
 impl Fan {
     /// For the streams of this api.
     pub(crate) fn new(api: Api) -> Self {
-        Self { api }
+        Self { api, asking: Semaphore::new(AT_ONCE) }
     }
 }
 
@@ -53,7 +60,11 @@ impl Handler for Fan {
         let users: HashMap<DiscordUser, UserId> =
             clients.iter().map(|client| (client.caller.discord, client.caller.user)).collect();
         // One span an event and replica, whatever the number of clients: what it takes to know them is not told.
-        match silent(audience::of(&self.api, game, users)).await {
+        let turn = self.asking.acquire().await;
+        let audience = tokio::time::timeout(FIND, silent(audience::of(&self.api, game, users)));
+        let audience = audience.await.unwrap_or_else(|late| Err(late.into()));
+        drop(turn);
+        match audience {
             Ok(audience) => {
                 let frame = updated(game, guild);
                 let told = clients.iter().filter(|client| audience.contains(&client.caller.user));

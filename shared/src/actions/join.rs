@@ -7,6 +7,7 @@ use super::must_see;
 use crate::app::{Actor, App};
 use crate::domain::game::{Game, SignupMethod};
 use crate::domain::ids::{GameId, ParticipantId, UserId};
+use crate::domain::permission::Unseen;
 use crate::domain::roster::{Joined, Place, Roster, RosterRefusal, Row};
 use crate::domain::{permission, schedule};
 use crate::error::{Refusal, Result};
@@ -81,7 +82,7 @@ fn must_pass(game: &Game, roster: &Roster, user: UserId, actor: &Actor) -> Resul
     if passes || permission::may_join(&game.player_roles, &actor.roles) {
         return Ok(());
     }
-    Err(Refusal::Forbidden { need: "hold one of the player roles of this game" }.into())
+    Err(Refusal::from(Unseen::Gated).into())
 }
 
 fn changes(row: ParticipantId) -> serde_json::Value {

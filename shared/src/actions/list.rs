@@ -22,9 +22,8 @@ pub struct Page {
 #[instrument(skip_all)]
 pub async fn list(app: &App, filter: &Filter) -> Result<Page> {
     let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
-    let (ids, total) = games::find(&mut tx, filter, now).await?;
-    let games = games::views(&mut tx, &ids).await?;
-    tx.commit().await?;
+    let mut sql = app.db.connection().await?;
+    let (ids, total) = games::find(&mut sql, filter, now).await?;
+    let games = games::views(&mut sql, &ids).await?;
     Ok(Page { games, total })
 }

@@ -73,15 +73,10 @@ fn letter(view: &GameView, recipient: &Recipient, person: &Person, occasion: &Oc
         kind: kind.as_str(),
         payload,
         due_at: occasion.due_at,
-        for_start_at: starts_matter(kind).then_some(game.scheduled_at),
+        for_start_at: kind.is_stale_once_moved().then_some(game.scheduled_at),
         nonce: deliveries::nonce(id),
         not_after: kind.not_after(occasion.due_at, game.ends_at()),
     })
-}
-
-/// Whether a moved start makes a letter stale; news of the move itself, and of leaving, stay true.
-fn starts_matter(kind: Notice) -> bool {
-    matches!(kind, Notice::Reminder | Notice::NotEnoughPlayers | Notice::CloneConfirm | Notice::RecurrenceConfirm)
 }
 
 fn content(view: &GameView, recipient: &Recipient, occasion: &Occasion) -> Letter {

@@ -95,8 +95,13 @@ fn age(delivery: &Delivery) -> Duration {
 /// with any key, and what they write there is no name of a span.
 fn declared(delivery: &Delivery, names: &Names) -> (String, String) {
     let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
-    let of_queues = DURABLE.iter().flat_map(|queue| [names.queue(queue), names.parked(queue)]);
-    let key = of_queues.into_iter().find(|ours| ours == key).unwrap_or_else(|| declared_key(key).to_owned());
+    let key = match declared_key(key) {
+        OTHER => {
+            let mut of_queues = DURABLE.iter().flat_map(|queue| [names.queue(queue), names.parked(queue)]);
+            of_queues.find(|ours| ours == key).unwrap_or_else(|| OTHER.to_owned())
+        }
+        ours => ours.to_owned(),
+    };
     let ours = exchange.is_empty() || exchange == names.exchange();
     (if ours { exchange } else { OTHER }.to_owned(), key)
 }

@@ -21,7 +21,7 @@ pub(super) const ATTEMPT: &str = "attempt";
 /// The version of the body.
 pub(super) const SCHEMA_VERSION: &str = "schema-version";
 /// How often an operator sent it again.
-const REDRIVE: &str = "x-redrive";
+pub(super) const REDRIVE: &str = "x-redrive";
 const PERSISTENT: u8 = 2;
 
 /// A row on its way.

@@ -11,6 +11,7 @@ use tracing::{error, warn};
 use super::consumer::{self, Outcome, Work};
 use super::headers::{self, storable};
 use super::incoming::Incoming;
+use super::message::REDRIVE;
 use super::{Broker, LinkState, Queue};
 use crate::service::backoff;
 use crate::store::parked::{self, Refused};
@@ -54,9 +55,14 @@ impl Work for Parker {
             reason: reason(given, incoming),
             headers: &headers::all(given),
             body: &delivery.data,
+            redriven: redriven(given),
         };
         let mut failures = 0;
-        while let Err(fault) = self.keep(&message).await {
+        let news = loop {
+            let fault = match self.keep(&message).await {
+                Ok(news) => break news,
+                Err(fault) => fault,
+            };
             if failures == 0 {
                 warn!("a message that {} refused cannot be kept: {fault:#}, trying again", self.queue);
             }
@@ -65,14 +71,16 @@ impl Work for Parker {
                 () = self.stop.cancelled() => return Outcome::Retry("cancelled", Duration::ZERO),
                 () = tokio::time::sleep(backoff::doubled(failures, AGAIN.0, AGAIN.1)) => {}
             }
+        };
+        if news {
+            self.told(&message);
         }
-        self.told(&message);
         Outcome::Done
     }
 }
 
 impl Parker {
-    async fn keep(&self, message: &Refused<'_>) -> anyhow::Result<()> {
+    async fn keep(&self, message: &Refused<'_>) -> anyhow::Result<bool> {
         let mut sql = self.db.connection().await.map_err(fault)?;
         parked::keep(&mut sql, message).await.map_err(crate::error::Error::into_fault)
     }
@@ -86,6 +94,12 @@ impl Parker {
             instruments::get().parked_added.add(1, &labels);
         }
     }
+}
+
+/// As the outbox counted it; a stranger's number is nobody's count.
+fn redriven(headers: &FieldTable) -> i32 {
+    let number = headers.inner().get(REDRIVE).and_then(headers::integer);
+    number.and_then(|number| i32::try_from(number).ok()).unwrap_or_default()
 }
 
 /// The broker knows that it was refused, but not why: reading it again tells that.

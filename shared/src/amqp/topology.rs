@@ -8,6 +8,9 @@ use crate::events::GameChange;
 
 /// Tries of one message before the broker parks it.
 const DELIVERY_LIMIT: i64 = 20;
+/// What has no limit says so with the greatest number that every release takes: without one RabbitMQ 4 drops a parked
+/// message that was brought twenty times, and releases before it know no word for none.
+const UNLIMITED: i64 = i32::MAX as i64;
 /// Messages a queue holds; past it publishers are refused, which the outbox takes.
 const LENGTH: i64 = 2_000_000;
 /// What a live view may lag behind; lossy by design.
@@ -111,7 +114,9 @@ pub(super) async fn declare(channel: &Channel, names: &Names) -> lapin::Result<(
     channel.exchange_declare(short(&names.exchange()), ExchangeKind::Topic, durable, FieldTable::default()).await?;
     for queue in &DURABLE {
         let parked = names.parked(queue);
-        quorum(channel, &parked, FieldTable::default()).await?;
+        let mut kept = FieldTable::default();
+        kept.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(UNLIMITED));
+        quorum(channel, &parked, kept).await?;
         bind(channel, names, &parked, &parked).await?;
         quorum(channel, &names.queue(queue), limits(names, &parked)).await?;
         for key in queue.keys() {

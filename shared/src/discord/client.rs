@@ -3,8 +3,8 @@
 //! Routes and the limiter are twilight's; sending is ours, since its client tells neither the scope of a 429 nor the
 //! status of an error page, and repeats a 429 without saying so.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,14 +12,14 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Method, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 use twilight_http::routing::Route;
 use twilight_http_ratelimiting::{Endpoint, RateLimiter};
 
 use super::edge::{Base, Ended, Told};
 use super::failure::{Class, Effect, Failure};
 use super::flight::{Flight, State};
-use super::limits;
+use super::limits::{self, Limit};
 use crate::telemetry::users;
 
 /// Discord wants to know who calls, in this form.
@@ -34,6 +34,8 @@ pub struct Discord {
     limiter: RateLimiter,
     /// The token was not accepted: it is not shown again.
     refused: Arc<AtomicBool>,
+    /// Until when Discord wants nothing from us at all.
+    closed: Arc<Mutex<Option<Instant>>>,
 }
 
 /// What is asked of Discord.
@@ -60,7 +62,7 @@ impl Discord {
         let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).user_agent(AGENT);
         let http = builder.build().context("building the client for Discord")?;
         let token = format!("Bot {}", token.expose_secret().trim_start_matches("Bot ")).into();
-        Ok(Self { http, base, token, limiter: RateLimiter::default(), refused: Arc::default() })
+        Ok(Self { http, base, token, limiter: RateLimiter::default(), refused: Arc::default(), closed: Arc::default() })
     }
 
     pub(super) async fn call(&self, call: Call<'_>) -> Result<Value, Failure> {
@@ -88,24 +90,51 @@ impl Discord {
         loop {
             let endpoint = Endpoint { method: call.route.method(), path: path(call) };
             let permit = self.limiter.acquire(endpoint).await;
-            if Instant::now() >= until {
-                return Err((Failure::silent(Class::Wait), "ratelimited"));
-            }
+            self.opened(call, until).await?;
             flight.permitted();
             let response = self.send(call).await?;
-            let (status, headers) = (response.status().as_u16(), response.headers());
+            let status = response.status().as_u16();
             flight.answered(status);
-            let bucket = limits::bucket(headers);
-            let everything = bucket.is_none();
-            permit.complete(bucket);
             if status != 429 {
+                permit.complete(limits::bucket(response.headers()));
                 return self.read(call, response).await;
             }
-            flight.limited(limits::scope(headers));
-            if everything {
-                sleep(limits::pause(headers)).await;
+            let headers = response.headers().clone();
+            let body = response.bytes().await.unwrap_or_default();
+            let failure = Failure::answered(status, &body, call.effect);
+            let limit = Limit::told(&headers, failure.retry_after);
+            let opens = Instant::now() + limit.pause;
+            if limit.scope == "global" {
+                self.close(opens);
             }
+            permit.complete(limit.bucket);
+            flight.limited(limit.scope);
+            if opens >= until {
+                return Err((Failure { retry_after: Some(limit.pause), ..failure }, "ratelimited"));
+            }
+            sleep_until(opens).await;
         }
+    }
+
+    /// Waits while Discord wants nothing from us at all; answers to interactions are none of its business.
+    async fn opened(&self, call: &Call<'_>, until: Instant) -> Result<(), Failed> {
+        let closed = || *self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(opens) = closed().filter(|opens| call.secret.is_none() && *opens > Instant::now()) {
+            if opens >= until {
+                let retry_after = Some(opens - Instant::now());
+                return Err((Failure { retry_after, ..Failure::silent(Class::Wait) }, "ratelimited"));
+            }
+            sleep_until(opens).await;
+        }
+        if Instant::now() >= until {
+            return Err((Failure::silent(Class::Wait), "ratelimited"));
+        }
+        Ok(())
+    }
+
+    fn close(&self, opens: Instant) {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        *closed = (*closed).max(Some(opens));
     }
 
     async fn send(&self, call: &Call<'_>) -> Result<Response, Failed> {

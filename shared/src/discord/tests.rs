@@ -72,6 +72,22 @@ const LIMITED_GLOBALLY: Answer = (
     &[("x-ratelimit-scope", "global"), ("x-ratelimit-global", "true"), ("retry-after", "1")],
     r#"{"message":"slow","retry_after":1,"global":true}"#,
 );
+const LIMITED_BY_BODY: Answer = (
+    429,
+    &[("x-ratelimit-scope", "user"), ("retry-after", "1")],
+    r#"{"message":"slow","retry_after":1163,"global":false}"#,
+);
+const DONE: Answer = (200, &[], r#"{"id":"77"}"#);
+const EMPTIED: Answer = (
+    200,
+    &[
+        ("x-ratelimit-bucket", "b"),
+        ("x-ratelimit-limit", "1"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset-after", "0.3"),
+    ],
+    r#"{"id":"77"}"#,
+);
 const LIMITED_LONG: Answer = (
     429,
     &[
@@ -102,6 +118,51 @@ async fn a_limit_of_everything_is_waited_for_although_no_bucket_has_it() {
     discord(&url).create_message(Snowflake::new(5), json!({}), PATIENT).await.unwrap();
     assert!(since.elapsed() >= Duration::from_secs(1), "{:?}", since.elapsed());
     assert_eq!(board.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_limit_of_everything_holds_every_call_and_no_answer_to_an_interaction() {
+    let (board, url) = Board::listen(&[LIMITED_GLOBALLY, (204, &[], ""), DONE, DONE]).await;
+    let (discord, since) = (discord(&url), std::time::Instant::now());
+    let first = discord.create_message(Snowflake::new(5), json!({}), PATIENT);
+    let others = async {
+        while board.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // Once its 429 is read.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        discord.acknowledge(Id::new(8), "secret", Ack::DeferredUpdate).await.unwrap();
+        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+        let soon = Duration::from_millis(100);
+        let told = discord.create_message(Snowflake::new(6), json!({}), soon).await.unwrap_err();
+        assert!(told.class == Class::Wait && told.retry_after > Some(soon), "{told:?}");
+        discord.create_message(Snowflake::new(6), json!({}), PATIENT).await
+    };
+    let (first, second) = tokio::join!(first, others);
+    assert_eq!((first.unwrap().get(), second.unwrap().get()), (77, 77));
+    assert!(since.elapsed() >= Duration::from_secs(1), "{:?}", since.elapsed());
+    assert_eq!(board.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn a_bucket_that_an_answer_calls_empty_is_not_asked_before_it_is_full() {
+    let (board, url) = Board::listen(&[EMPTIED, DONE]).await;
+    let (discord, since) = (discord(&url), std::time::Instant::now());
+    for _ in 0..2 {
+        discord.create_message(Snowflake::new(5), json!({}), PATIENT).await.unwrap();
+    }
+    assert!(since.elapsed() >= Duration::from_millis(300), "{:?}", since.elapsed());
+    assert_eq!(board.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_call_that_would_wait_past_its_deadline_says_at_once_when_to_come_back() {
+    let (board, url) = Board::listen(&[LIMITED_BY_BODY]).await;
+    let since = std::time::Instant::now();
+    let told = discord(&url).create_message(Snowflake::new(5), json!({}), PATIENT).await.unwrap_err();
+    assert_eq!((told.class, told.retry_after), (Class::Wait, Some(Duration::from_secs(1_163))));
+    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+    assert_eq!(board.asked().len(), 1);
 }
 
 #[tokio::test]

@@ -203,7 +203,7 @@ impl Notice {
     }
 
     /// Why it must not be sent any more, judged when it fires (NO-16, LI-39). The claim of the letter that it became
-    /// judges the state and the start again, right before sending.
+    /// judges the state again, right before sending, and the start where [`Self::is_stale_once_moved`].
     #[must_use]
     pub fn expired(
         self,
@@ -240,9 +240,17 @@ impl Notice {
         matches!(self, Self::Joined | Self::Waitlisted | Self::Promoted | Self::Demoted | Self::CloneConfirm)
     }
 
-    /// What a person's own join or move is about stays true when the start moves, and reads the present start.
+    /// Due at a time that the start decides, or about a move to it: when the start has moved before it fires, another
+    /// one is due instead. What a person's own join or move is about reads the present start.
     const fn depends_on_the_start(self) -> bool {
         matches!(self, Self::Reminder | Self::Rescheduled | Self::NotEnoughPlayers | Self::RecurrenceConfirm)
+    }
+
+    /// A letter that is written and not yet sent is stale when the start moves. News of an earlier move, and of leaving,
+    /// stay true; a question about a date that is no more does not.
+    #[must_use]
+    pub const fn is_stale_once_moved(self) -> bool {
+        matches!(self, Self::Reminder | Self::NotEnoughPlayers | Self::CloneConfirm | Self::RecurrenceConfirm)
     }
 }
 

@@ -17,6 +17,9 @@ const TOLD: Duration = Duration::from_secs(2);
 /// Beyond this the process is not ready: certificates, cookies and the ages of Discord's ids are judged wrongly.
 const WRONG: Duration = Duration::from_secs(30);
 
+/// Less than the ping itself has, which drops the question and its answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// How far the clocks are apart, asked again with every ping.
 #[derive(Debug)]
 pub struct Skew {
@@ -38,7 +41,8 @@ impl Skew {
     /// When there is none.
     pub async fn compare(&self, asked: impl Future<Output = Result<DateTime<Utc>>>) -> Result<()> {
         let since = Instant::now();
-        match asked.await {
+        let asked = tokio::time::timeout(PATIENCE, asked);
+        match asked.await.unwrap_or_else(|late| Err(late.into())) {
             Ok(theirs) => {
                 self.found(apart(self.clock.now(), since.elapsed(), theirs));
                 Ok(())

@@ -130,13 +130,17 @@ pub async fn cancel(sql: &mut Sql, game: GameId) -> sqlx::Result<()> {
     sqlx::query!(
         "/* UPDATE announcements */ update announcements set
            state = case when message_id is null and lease_owner is null and state in ('deferred', 'pending', 'blocked')
-                        then 'removed' else state end
+                        then 'removed' else state end,
+           desired_version = desired_version + 1, changed_at = now(), trace_context = $2,
+           next_attempt_at = case when rendered_version < desired_version then next_attempt_at
+                                  else now() + interval '3 s' end
          where game_id = $1",
         game.0,
+        carry::row(),
     )
     .execute(&mut *sql)
     .await?;
-    want(sql, game).await
+    Ok(())
 }
 
 /// The time of a deferred post came: it is wanted now.

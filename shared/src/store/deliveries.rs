@@ -306,7 +306,7 @@ fn kinds(which: fn(Notice) -> bool) -> Vec<String> {
 }
 
 /// Letters of these kinds about a game, to one person or to all, that nobody will need: they expire, except those in
-/// flight, which are judged at their claim. Which kinds did.
+/// flight, which are judged at their claim. The kinds of those that certainly nobody has read.
 ///
 /// # Errors
 /// When the database refuses or is away.
@@ -317,11 +317,12 @@ pub async fn expire(
     which: fn(Notice) -> bool,
     reason: &'static str,
 ) -> sqlx::Result<Vec<Notice>> {
-    let expired = sqlx::query_scalar!(
-        "/* UPDATE deliveries */ update deliveries set state = 'expired', last_error = $3
+    let expired = sqlx::query!(
+        "/* UPDATE deliveries */ update deliveries set
+           state = 'expired', last_error = $3, parked_at = null
          where game_id = $1 and ($2::uuid is null or recipient = (select discord_id from users where id = $2))
            and state in ('pending', 'uncertain') and lease_owner is null and kind = any($4)
-         returning kind",
+         returning kind, unknowns",
         game.0,
         recipient.map(|user| user.0),
         reason,
@@ -329,7 +330,7 @@ pub async fn expire(
     )
     .fetch_all(&mut *sql)
     .await?;
-    Ok(expired.iter().filter_map(|kind| kind.parse().ok()).collect())
+    Ok(expired.iter().filter(|row| row.unknowns == 0).filter_map(|row| row.kind.parse().ok()).collect())
 }
 
 /// Deliveries that are due, the longest waiting first. Only a list: each is claimed by itself.

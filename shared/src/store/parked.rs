@@ -37,6 +37,8 @@ pub struct Refused<'a> {
     pub headers: &'a Value,
     /// As it came.
     pub body: &'a [u8],
+    /// How often an operator had sent it again when it was refused.
+    pub redriven: i32,
 }
 
 /// Something that is parked, as lists show it.
@@ -94,18 +96,22 @@ pub struct Waiting {
     pub announcements: i64,
 }
 
-/// Keeps a refused message. Keeping it again, because the broker brought it again, counts and makes no second one.
+/// Keeps a refused message. Keeping it again, because the broker brought it again, counts and makes no second one. A
+/// late copy of what an operator has discarded or sent again since is no news: then nothing changes, and the answer is
+/// false. What has no id cannot be told from a copy, and is always news.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn keep(sql: &mut Sql, message: &Refused<'_>) -> Result<()> {
-    sqlx::query!(
+pub async fn keep(sql: &mut Sql, message: &Refused<'_>) -> Result<bool> {
+    let kept = sqlx::query!(
         "/* INSERT parked */ insert into parked
            (id, queue, message_key, routing_key, reason, headers, body, first_at, last_at)
          values ($1, $2, coalesce($3, 'sha256:' || encode(sha256($7), 'hex')), $4, $5, $6, $7, now(), now())
          on conflict (queue, message_key) do update set
            routing_key = excluded.routing_key, reason = excluded.reason, headers = excluded.headers,
-           body = excluded.body, last_at = now(), times = parked.times + 1, discarded_at = null",
+           body = excluded.body, last_at = now(), times = parked.times + 1, discarded_at = null
+         where $3::text is null or (parked.discarded_at is null
+           and (parked.redriven_at is null or parked.redriven_at < parked.last_at or parked.redriven <= $8))",
         Uuid::now_v7(),
         message.queue,
         message.message_id,
@@ -113,10 +119,11 @@ pub async fn keep(sql: &mut Sql, message: &Refused<'_>) -> Result<()> {
         message.reason,
         message.headers,
         message.body,
+        message.redriven,
     )
     .execute(&mut *sql)
     .await?;
-    Ok(())
+    Ok(kept.rows_affected() == 1)
 }
 
 /// What is parked, the longest first.
@@ -142,7 +149,7 @@ pub async fn find(sql: &mut Sql, filter: &Filter) -> Result<Vec<Item>> {
                d.attempts, exists (select from audit_log a where a.game_id = d.game_id and a.verb = 'redrive'
                  and a.changes ->> 'id' = d.id::text and a.at > now() - interval '10 minutes'),
                d.game_id, d.guild_id, d.trace_context
-             from deliveries d where d.parked_at is not null and d.state in ('pending', 'uncertain', 'failed')
+             from deliveries d where d.parked_at is not null
              union all
              select 'announcement', n.game_id, 'bot.announcements', coalesce(n.last_error, 'poison'), n.state,
                n.parked_at, n.attempts, exists (select from audit_log a where a.game_id = n.game_id
@@ -268,8 +275,7 @@ pub async fn waiting(sql: &mut Sql) -> Result<Waiting> {
         r#"/* SELECT parked deliveries announcements */ select
            (select count(*) from parked
             where discarded_at is null and (redriven_at is null or redriven_at < last_at)) as "messages!",
-           (select count(*) from deliveries
-            where parked_at is not null and state in ('pending', 'uncertain', 'failed')) as "deliveries!",
+           (select count(*) from deliveries where parked_at is not null) as "deliveries!",
            (select count(*) from announcements where parked_at is not null) as "announcements!""#,
     )
     .fetch_one(&mut *sql)

@@ -86,10 +86,10 @@ pub async fn purge(sql: &mut Sql, old: Old) -> Result<u64> {
                select consumer, message_id from inbox where at < now() - interval '14 days' limit $1)",
             batch,
         ),
-        // What is parked waits for a person, however long; what ended otherwise since then does not.
+        // What is parked waits for a person, however long.
         Old::Deliveries => sqlx::query!(
             "/* DELETE deliveries */ delete from deliveries where id in (
-               select id from deliveries where state in ('sent', 'failed', 'expired') and (parked_at is null or state <> 'failed')
+               select id from deliveries where state in ('sent', 'failed', 'expired') and parked_at is null
                  and created_at < now() - interval '90 days' limit $1)",
             batch,
         ),

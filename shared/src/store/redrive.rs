@@ -60,7 +60,7 @@ pub async fn discard(sql: &mut Sql, item: &Item, order: Order<'_>) -> Result<Don
         Source::Delivery => {
             sqlx::query!(
             "/* UPDATE deliveries */ update deliveries set state = 'failed', last_error = 'discarded', parked_at = null
-                 where id = $1 and parked_at is not null and state in ('pending', 'uncertain', 'failed')",
+                 where id = $1 and parked_at is not null",
             item.id,
         )
             .execute(&mut *sql)
@@ -128,7 +128,7 @@ async fn delivery(sql: &mut Sql, id: Uuid) -> Result<Done> {
            unknowns = case when parked_reason = 'no_proof' then 0 else unknowns end,
            first_unknown_at = case when parked_reason = 'no_proof' then null else first_unknown_at end,
            attempts = 0, parked_at = null, parked_reason = null, next_attempt_at = now()
-         where id = $1 and parked_at is not null and state in ('pending', 'uncertain', 'failed')",
+         where id = $1 and parked_at is not null",
         id,
     )
     .execute(&mut *sql)

@@ -90,7 +90,7 @@ impl World {
 
     /// Waits until the world's database answers a query with this.
     pub async fn until(&self, query: &'static str, answer: &str) {
-        let until = Instant::now() + Duration::from_secs(15);
+        let until = Instant::now() + Duration::from_secs(40);
         while self.ask(query).await != answer {
             assert!(Instant::now() < until, "never {answer}: {query}\n{}", self.all_lines());
             sleep(Duration::from_millis(25)).await;

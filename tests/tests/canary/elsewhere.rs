@@ -8,7 +8,7 @@ use tests::world::{Person, Watching};
 
 use super::Aviary;
 use super::places::{Place, Welcome};
-use crate::parked::{Operated, operate, publish, until};
+use crate::parked::{Operated, operate, publish};
 
 /// What is said of a message that nobody can read: the operator asks for it.
 const IN_PARKED: [Welcome; 2] = [("postgres", "parked"), ("stdout", "operator show")];
@@ -81,7 +81,7 @@ pub(super) async fn park(aviary: &mut Aviary) {
     headers.insert("x-stranger".into(), AMQPValue::LongString(header.into()));
     let properties = BasicProperties::default().with_headers(headers).with_message_id(id.as_str().into());
     publish(&aviary.world, "delivery.due", body.as_bytes(), properties).await;
-    until(&aviary.world, "select count(*)::text from parked", "1").await;
+    aviary.world.until("select count(*)::text from parked", "1").await;
 
     let id = aviary.world.ask("select id::text from parked").await;
     let note = aviary.flock.hatch("an operator's note", &[parked, shown, ("postgres", "audit_log")]);

@@ -31,13 +31,9 @@ async fn each_429_is_counted_with_its_scope_and_the_call_tells_its_tries_and_its
         let name = format!("POST {TEMPLATE}");
         let limited =
             |span: &tests::otlp::Span| span.name == name && span.attributes.contains_key("http.request.resend_count");
-        let told = loop {
-            let told = spans(&world, "a call that was tried twice", limited).await;
-            if told.len() > number {
-                break told;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        };
+        let more = |received: &Received| received.spans.iter().filter(|span| limited(span)).count() > number;
+        world.sink.wait("a call that was tried twice", ARRIVAL, more).await.expect("it is told");
+        let told = spans(&world, "a call that was tried twice", limited).await;
         let call = &told[number];
         assert_eq!(call.attribute("http.request.resend_count").as_deref(), Some("1"), "{scope}");
         assert_eq!(

@@ -77,7 +77,7 @@ async fn a_loop_that_hangs_grows_older_by_the_second_and_the_others_stay_young()
     let ages = hung.all(&received);
     let older = ages.windows(2).filter(|pair| pair[1].1 > pair[0].1 && pair[1].1 > 2.5);
     let steps: Vec<_> = older.map(|pair| ((pair[1].0 - pair[0].0) - (pair[1].1 - pair[0].1)).abs()).collect();
-    assert!(steps.len() >= 2 && steps.iter().all(|off| *off < 0.1), "as time goes by: {ages:?}");
+    assert!(steps.len() >= 2 && steps.iter().all(|off| *off < 0.5), "as time goes by: {ages:?}");
     for other in ["relay", "hints", "notifier", "postgres", "usage"] {
         let labels = [("gamesched.loop", other)];
         let age = series(Service::StatusDaemon, "gamesched.loop.age", &labels).last(&received);
@@ -138,7 +138,7 @@ async fn what_is_overdue_is_counted_by_kind_with_the_age_of_the_oldest() {
     let reminders = [("gamesched.job.kind", "notice.reminder")];
     let rows = series(Service::StatusDaemon, "gamesched.schedule.overdue", &reminders);
     let oldest = series(Service::StatusDaemon, "gamesched.schedule.oldest_overdue", &reminders);
-    let received = until(&world, rows, MEASURED, |rows| rows > 0.0).await;
+    let received = until(&world, oldest, MEASURED, |age| age >= 90.0).await;
     assert_eq!(rows.last(&received), Some(2.0));
     // The next measurement is newer by as much as time went by.
     let first = oldest.last(&received).expect("it is told with the rows");

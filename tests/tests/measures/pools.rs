@@ -37,7 +37,10 @@ async fn locked(world: &World) -> PgConnection {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t_02_a_pool_that_is_exhausted_says_so_and_so_do_those_that_wait_for_their_turn() {
-    let world = World::new().await;
+    let world = World::empty().await.expect("a world can be made");
+    // It must be told within the two seconds that a request waits for its turn.
+    world.set("OTEL_METRIC_EXPORT_INTERVAL", "50");
+    world.start_all().await.expect("the services start");
     let host = world.signed_in("dm").await;
     let game = host.plans(&[("reminder_minutes", "[60]")]).await;
     world.settle().await;

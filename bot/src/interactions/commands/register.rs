@@ -53,7 +53,7 @@ async fn register(bot: &Bot, application: Id<ApplicationMarker>, guild: Option<D
     Ok(())
 }
 
-/// The commands as Discord is to know them. Those of one guild are offered there and nowhere else.
+/// The commands as Discord is to know them. Those of one guild need not say where they are offered.
 fn wanted(in_one_guild: bool) -> Vec<Value> {
     let mut commands = vec![
         json!({

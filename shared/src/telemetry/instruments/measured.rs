@@ -10,9 +10,10 @@ pub static CLOCK_SKEW: Seconds = Seconds::unknown();
 /// Since the last good backup was taken.
 pub static BACKUP_AGE: Seconds = Seconds::unknown();
 /// What is overdue, by kind of job: all that is ever scheduled.
-pub static OVERDUE: [Overdue; 5] = [
+pub static OVERDUE: [Overdue; 6] = [
     Overdue::of("notice.joined"),
     Overdue::of("notice.reminder"),
+    Overdue::of("notice.rescheduled"),
     Overdue::of("transition.in_progress"),
     Overdue::of("transition.completed"),
     Overdue::of("transition.post"),
@@ -56,6 +57,11 @@ impl Overdue {
     pub fn set(&self, rows: i64, oldest: f64) {
         self.rows.store(rows, Ordering::Relaxed);
         self.oldest.set(Some(oldest));
+    }
+
+    /// Nobody could find out: nothing is told until it is known again.
+    pub fn unknown(&self) {
+        self.oldest.set(None);
     }
 
     fn labels(&self) -> [KeyValue; 1] {
