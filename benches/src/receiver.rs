@@ -86,7 +86,11 @@ impl Receiver {
     #[must_use]
     pub fn received(&self) -> Received {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Received { spans: read(&self.counts.spans), servers: read(&self.counts.servers), bytes: read(&self.counts.bytes) }
+        Received {
+            spans: read(&self.counts.spans),
+            servers: read(&self.counts.servers),
+            bytes: read(&self.counts.bytes),
+        }
     }
 }
 

@@ -53,8 +53,7 @@ pub fn write() -> Result<()> {
 /// Every directory that holds a result, at whatever depth.
 fn collect(directory: &Path, measured: &mut Measured) -> Result<()> {
     let new = directory.join("new");
-    if let (Ok(benchmark), Ok(estimates)) =
-        (fs::read(new.join("benchmark.json")), fs::read(new.join("estimates.json")))
+    if let (Ok(benchmark), Ok(estimates)) = (fs::read(new.join("benchmark.json")), fs::read(new.join("estimates.json")))
     {
         let benchmark: Benchmark = serde_json::from_slice(&benchmark).context("reading a benchmark's name")?;
         let estimates: Estimates = serde_json::from_slice(&estimates).context("reading a result")?;

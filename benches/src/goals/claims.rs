@@ -44,7 +44,8 @@ pub(super) async fn measure(crowd: &Crowd, pending: u32) -> Result<Vec<Goal>> {
     let rows = world.ask("select count(*)::text from scheduled_notifications where state = 'pending'").await;
     let [p50, p99] = [0.5, 0.99].map(|part| quantile(&taken, part));
     let measured = format!("{}, half of them within {}", milliseconds(p99), milliseconds(p50));
-    let by_index = plan.contains("scheduled_notifications_due") && !plan.contains("Seq Scan on scheduled_notifications");
+    let by_index =
+        plan.contains("scheduled_notifications_due") && !plan.contains("Seq Scan on scheduled_notifications");
     let told = plan.lines().map(str::trim).collect::<Vec<_>>().join("; ");
     Ok(vec![
         Goal::new(format!("a claim among {rows} pending rows"), "P99 under 20 ms", measured, p99 < P99),

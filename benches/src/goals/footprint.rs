@@ -49,6 +49,13 @@ pub(super) async fn measure(crowd: &Crowd, lasts: Duration) -> Result<Vec<Goal>>
     }
     world.start_all().await?;
     tokio::time::sleep(SETTLE).await;
+    goals.extend(idle(world, lasts).await?);
+    Ok(goals)
+}
+
+/// What all four take while nobody asks for anything, then ends them.
+async fn idle(world: &World, lasts: Duration) -> Result<Vec<Goal>> {
+    let mut goals = Vec::new();
     let mut before = Vec::new();
     for service in Service::ALL {
         let pid = world.pid(service).await.with_context(|| format!("{service} ended"))?;

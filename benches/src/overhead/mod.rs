@@ -200,7 +200,11 @@ impl Arm {
         let made = wire::saturate(&self.wires, CLIENTS, Duration::from_secs(4), requests).await?;
         self.asked += made.answered + made.failures.len();
         if let Some(why) = made.failures.first() {
-            eprintln!("overhead: {} requests failed at the most that {} can do: {why}", made.failures.len(), self.kind.name());
+            eprintln!(
+                "overhead: {} requests failed at the most that {} can do: {why}",
+                made.failures.len(),
+                self.kind.name()
+            );
         }
         crowd.forget().await;
         self.wires.close();

@@ -30,7 +30,9 @@ pub(super) fn ratios(ratios: &[(Kind, Statistic, Ratio)]) -> String {
         let (from, to, at) = (x(ratio.lower), x(ratio.upper), x(ratio.measured));
         let name = format!("{}: {}", kind.name(), statistic.name());
         svg += &format!("<text x=\"8\" y=\"{:.1}\">{name}</text>", y + 4.0);
-        svg += &format!("<line x1=\"{from:.1}\" x2=\"{to:.1}\" y1=\"{y}\" y2=\"{y}\" stroke=\"#36c\" stroke-width=\"3\"/>");
+        svg += &format!(
+            "<line x1=\"{from:.1}\" x2=\"{to:.1}\" y1=\"{y}\" y2=\"{y}\" stroke=\"#36c\" stroke-width=\"3\"/>"
+        );
         svg += &format!("<circle cx=\"{at:.1}\" cy=\"{y}\" r=\"5\" fill=\"#36c\"><title>{ratio}</title></circle>\n");
     }
     svg + "</svg>\n"

@@ -58,11 +58,8 @@ impl Statistic {
 
 /// How an arm compares with another, round by round.
 fn compared(statistic: Statistic, of: &[Slices], to: &[Slices]) -> Ratio {
-    let ratios: Vec<f64> = of
-        .iter()
-        .zip(to)
-        .map(|(of, to)| statistic.of(of) / statistic.of(to).max(f64::MIN_POSITIVE))
-        .collect();
+    let ratios: Vec<f64> =
+        of.iter().zip(to).map(|(of, to)| statistic.of(of) / statistic.of(to).max(f64::MIN_POSITIVE)).collect();
     interval(&ratios)
 }
 
@@ -204,7 +201,11 @@ fn verdict(measured: &Measured, gates: &[Gated], ratios: &Ratios, told: &Told) -
         } else {
             "NOT passed"
         };
-        text += &format!("* {}: **{word}** by {}{why}: {ratio}, the upper bound is to be below 1.05, better 1.02.\n", kind.name(), by.name());
+        text += &format!(
+            "* {}: **{word}** by {}{why}: {ratio}, the upper bound is to be below 1.05, better 1.02.\n",
+            kind.name(),
+            by.name()
+        );
     }
     text + &memory(measured)
 }
@@ -239,8 +240,7 @@ fn arms(measured: &Measured) -> String {
         cells.push(format!("{now} MiB, {peak} at most"));
         cells
     };
-    let head =
-        ["telemetry", "answers", "failures", "P50", "P95", "P99", "on a processor a request", "resident memory"];
+    let head = ["telemetry", "answers", "failures", "P50", "P95", "P99", "on a processor a request", "resident memory"];
     table(&head, &measured.outcomes.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -253,7 +253,8 @@ fn gated(gates: &[Gated]) -> String {
             vec![name, gate.equals.to_string(), gate.slower.to_string(), word.to_owned()]
         })
         .collect();
-    let head = ["what", "off again to off: to hold 1, ± 2.5 % at most", "the slowest 2 % by 6 % slower: to be seen", "gate"];
+    let head =
+        ["what", "off again to off: to hold 1, ± 2.5 % at most", "the slowest 2 % by 6 % slower: to be seen", "gate"];
     table(&head, &rows)
 }
 
@@ -277,7 +278,8 @@ mod tests {
         (0..20)
             .map(|round| {
                 let weather = 1.0 + noise * f64::from(round * 7 % 20 - 10) / 10.0;
-                let latency = |number: u32| Duration::from_secs_f64(0.001 * f64::from(number % 997 + 1) * slower * weather);
+                let latency =
+                    |number: u32| Duration::from_secs_f64(0.001 * f64::from(number % 997 + 1) * slower * weather);
                 let on_processor = Duration::from_secs_f64(0.5 * slower * weather);
                 Slices { latencies: (0..4_000).map(latency).collect(), on_processor, asked: 4_000 }
             })

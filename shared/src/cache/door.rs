@@ -12,7 +12,7 @@ use fred::interfaces::{ClientLike, EventInterface, KeysInterface, LuaInterface};
 use fred::types::config::{Config, Options, ReconnectPolicy};
 use fred::types::scripts::Script;
 use fred::types::{Builder, Expiration};
-use opentelemetry::KeyValue;
+use opentelemetry::{KeyValue, StringValue};
 
 use super::Away;
 use super::breaker::Breaker;
@@ -38,9 +38,10 @@ pub(super) struct Door {
 /// Where commands go, as telemetry says it.
 #[derive(Debug)]
 struct Server {
-    address: String,
+    // Shared, since every command tells them.
+    address: StringValue,
     port: u16,
-    database: String,
+    database: StringValue,
 }
 
 impl Door {
@@ -225,10 +226,12 @@ fn builder(url: &str) -> anyhow::Result<Builder> {
 
 fn server(config: Option<&Config>) -> Server {
     let first = config.and_then(|config| config.server.hosts().into_iter().next());
+    let address = first.as_ref().map(|server| server.host.to_string()).unwrap_or_default();
+    let database = config.and_then(|config| config.database).unwrap_or_default().to_string();
     Server {
-        address: first.as_ref().map(|server| server.host.to_string()).unwrap_or_default(),
+        address: Arc::<str>::from(address).into(),
         port: first.map_or(6379, |server| server.port),
-        database: config.and_then(|config| config.database).unwrap_or_default().to_string(),
+        database: Arc::<str>::from(database).into(),
     }
 }
 
@@ -260,6 +263,6 @@ mod tests {
         assert_eq!(builder.get_performance_config().default_command_timeout, Duration::from_millis(100));
         assert_eq!(builder.get_policy(), Some(&ReconnectPolicy::new_exponential(0, 50, 2_000, 2)));
         assert!(!builder.get_config().unwrap().fail_fast, "the first connection is tried for ever too");
-        assert_eq!(server(builder.get_config()).database, "3");
+        assert_eq!(server(builder.get_config()).database.as_str(), "3");
     }
 }
