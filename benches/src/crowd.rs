@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::tests::discord::ids;
+use ::tests::world::{Replica, Service, World, in_minutes};
 use anyhow::{Context as _, Result};
 use shared::cache::Cache;
-use tests::discord::ids;
-use tests::world::{Replica, Service, World, in_minutes};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 

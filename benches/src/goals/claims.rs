@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use ::tests::load::quantile;
 use anyhow::{Context as _, Result, ensure};
 use shared::store::{Db, schedule};
-use tests::load::quantile;
 
 use super::{Goal, milliseconds};
 use crate::crowd::Crowd;

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use ::tests::world::{Service, World, command, free_address};
 use anyhow::{Context as _, Result, ensure};
-use tests::world::{Service, World, command, free_address};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

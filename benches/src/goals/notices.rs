@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use ::tests::world::Service;
 use anyhow::Result;
-use tests::world::Service;
 
 use super::Goal;
 use crate::crowd::Crowd;

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::tests::load::{self, quantile};
+use ::tests::otlp::{Kind, Received};
+use ::tests::world::Replica;
 use anyhow::{Context as _, Result};
-use tests::load::{self, quantile};
-use tests::otlp::{Kind, Received};
-use tests::world::Replica;
 
 use super::{Goal, milliseconds};
 use crate::crowd::{Crowd, Flow};

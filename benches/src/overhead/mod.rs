@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ::tests::load::{self, Answers};
+use ::tests::otlp::{Conduct, Gate};
+use ::tests::world::{Replica, free_address};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use tests::load::{self, Answers};
-use tests::otlp::{Conduct, Gate};
-use tests::world::{Replica, free_address};
 
 use crate::crowd::{Crowd, Flow};
 use crate::process::{self, Memory};

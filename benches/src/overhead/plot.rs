@@ -1,6 +1,6 @@
 //! Ratios with their intervals as a picture: a line for each, and where nothing would be and the bounds are.
 
-use tests::load::Ratio;
+use ::tests::load::Ratio;
 
 use super::Kind;
 use super::report::Statistic;

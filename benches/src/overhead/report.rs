@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use ::tests::load::{Ratio, interval, quantile};
 use anyhow::{Context as _, Result};
-use tests::load::{Ratio, interval, quantile};
 
 use super::{Kind, Measured, Outcome, Slices, plot};
 use crate::output::{self, machine, table};
