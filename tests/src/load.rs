@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
 /// Resamplings of a bootstrap.
@@ -33,13 +34,10 @@ where
     Send: Fn(usize, usize) -> Sent,
     Sent: Future<Output = Result<(), String>> + std::marker::Send + 'static,
 {
-    let distance = Duration::from_secs_f64(1.0 / (rate * services as f64));
-    let (start, mut under_way) = (Instant::now(), JoinSet::new());
-    let mut number = 0_u32;
-    while distance * number < lasts {
-        let due = start + distance * number;
-        tokio::time::sleep_until(due.into()).await;
-        let (turn, service) = turn(number as usize, services);
+    let mut beats = metronome(Duration::from_secs_f64(1.0 / (rate * services as f64)), lasts);
+    let (mut under_way, mut number) = (JoinSet::new(), 0);
+    while let Some(due) = beats.recv().await {
+        let (turn, service) = turn(number, services);
         let sent = send(service, turn);
         under_way.spawn(async move {
             let answer = sent.await;
@@ -56,6 +54,23 @@ where
         }
     }
     answers
+}
+
+/// The instants at which requests are due, each when it has come. By a thread of its own: the timers of a runtime tick in
+/// milliseconds, and what they are late would be added to every latency.
+fn metronome(distance: Duration, lasts: Duration) -> UnboundedReceiver<Instant> {
+    let (beat, beats) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        let start = Instant::now();
+        let due = (0..).map(|number| start + distance * number).take_while(|due| *due < start + lasts);
+        for due in due {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if beat.send(due).is_err() {
+                break;
+            }
+        }
+    });
+    beats
 }
 
 /// Which turn it is and whose: the order shifts by one each turn, so that nobody always follows the same neighbour.
@@ -109,6 +124,18 @@ pub fn ratio(of: &Answers, to: &Answers, part: f64) -> Ratio {
     Ratio { lower: bound(0.025), measured: compare(&of, &to), upper: bound(0.975) }
 }
 
+/// The geometric mean of what was measured again and again, by a bootstrap over the measurements.
+#[must_use]
+pub fn interval(measured: &[f64]) -> Ratio {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let logarithms: Vec<f64> = measured.iter().map(|ratio| ratio.max(f64::MIN_POSITIVE).ln()).collect();
+    let mean = |values: &[f64]| (values.iter().sum::<f64>() / values.len().max(1) as f64).exp();
+    let mut means: Vec<f64> = (0..RESAMPLINGS).map(|_| mean(&random.resample(&logarithms))).collect();
+    means.sort_unstable_by(f64::total_cmp);
+    let bound = |part: f64| means[((RESAMPLINGS - 1) as f64 * part).round() as usize];
+    Ratio { lower: bound(0.025), measured: mean(&logarithms), upper: bound(0.975) }
+}
+
 /// `xorshift64*`: the same numbers in every run, so that a verdict can be repeated.
 struct Random(u64);
 
@@ -121,7 +148,7 @@ impl Random {
         usize::try_from(drawn).unwrap_or_default() % limit.max(1)
     }
 
-    fn resample(&mut self, all: &[Duration]) -> Vec<Duration> {
+    fn resample<T: Copy>(&mut self, all: &[T]) -> Vec<T> {
         (0..all.len()).map(|_| all[self.below(all.len())]).collect()
     }
 }
@@ -144,6 +171,17 @@ mod tests {
         assert!(same.lower <= 1.0 && same.upper >= 1.0 && same.upper < 1.05, "{same}");
         let slower = ratio(&answers(1.2), &answers(1.0), 0.99);
         assert!(slower.lower > 1.05 && (slower.measured - 1.2).abs() < 0.05, "{slower}");
+    }
+
+    #[test]
+    fn the_mean_of_many_ratios_lies_in_an_interval_that_narrows_with_their_number() {
+        let around = |ratio: f64, count: u32| -> Vec<f64> {
+            (0..count).map(|number| ratio * if number % 2 == 0 { 1.04 } else { 1.0 / 1.04 }).collect()
+        };
+        let (few, many) = (interval(&around(1.0, 10)), interval(&around(1.0, 40)));
+        assert!((few.measured - 1.0).abs() < 1e-9 && few.lower < 1.0 && few.upper > 1.0, "{few}");
+        assert!(many.upper - many.lower < few.upper - few.lower, "{many} is not narrower than {few}");
+        assert!(interval(&around(1.06, 40)).lower > 1.03, "a ratio of 1.06 is seen");
     }
 
     #[test]

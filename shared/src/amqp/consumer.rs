@@ -76,6 +76,14 @@ pub async fn run<H: Handler>(
     read(broker, queue, prefetch, Events { handler, template }, state, stop).await;
 }
 
+/// One delivery from its span's start to its answer, which nobody hears: what telling costs, for benches.
+pub async fn once<H: Handler>(broker: Broker, queue: Queue, handler: Arc<H>, delivery: Delivery) {
+    let template = broker.names().template(&queue);
+    let work = Events { handler, template };
+    let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+    Arc::new(Reader { broker, queue, work, stop, cut }).work(delivery).await;
+}
+
 /// Reads a queue until `stop`, whatever is done with its deliveries.
 pub(super) async fn read<W: Work>(
     broker: Broker,

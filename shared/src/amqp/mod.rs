@@ -1,6 +1,7 @@
 //! RabbitMQ: one relay publishes, consumers converge. Nothing outside can get a channel.
 
 pub mod consumer;
+pub mod cost;
 mod headers;
 mod incoming;
 mod link;

@@ -12,7 +12,7 @@ use fred::interfaces::{ClientLike, EventInterface, KeysInterface, LuaInterface};
 use fred::types::config::{Config, Options, ReconnectPolicy};
 use fred::types::scripts::Script;
 use fred::types::{Builder, Expiration};
-use opentelemetry::KeyValue;
+use opentelemetry::{KeyValue, StringValue};
 
 use super::Away;
 use super::breaker::Breaker;
@@ -38,9 +38,10 @@ pub(super) struct Door {
 /// Where commands go, as telemetry says it.
 #[derive(Debug)]
 struct Server {
-    address: String,
+    // Shared, since every command tells them.
+    address: StringValue,
     port: u16,
-    database: String,
+    database: StringValue,
 }
 
 impl Door {
@@ -77,6 +78,12 @@ impl Door {
         let connected = tokio::time::timeout(PATIENT, self.client.wait_for_connect()).await;
         connected.map_err(|_| Away("connect"))?.map_err(|_| Away("connect"))?;
         Box::pin(self.within(SOON).ping::<()>(None)).await.map_err(|_| Away("ping"))
+    }
+
+    /// Tells of a command that is not sent.
+    pub(super) async fn tell(&self) {
+        // Nothing was sent, so there is nothing to answer for.
+        let _ = self.run("GET", None, Box::pin(std::future::ready(Ok(())))).await;
     }
 
     /// Runs a script on the keys; all answers are texts.
@@ -219,10 +226,12 @@ fn builder(url: &str) -> anyhow::Result<Builder> {
 
 fn server(config: Option<&Config>) -> Server {
     let first = config.and_then(|config| config.server.hosts().into_iter().next());
+    let address = first.as_ref().map(|server| server.host.to_string()).unwrap_or_default();
+    let database = config.and_then(|config| config.database).unwrap_or_default().to_string();
     Server {
-        address: first.as_ref().map(|server| server.host.to_string()).unwrap_or_default(),
+        address: Arc::<str>::from(address).into(),
         port: first.map_or(6379, |server| server.port),
-        database: config.and_then(|config| config.database).unwrap_or_default().to_string(),
+        database: Arc::<str>::from(database).into(),
     }
 }
 
@@ -254,6 +263,6 @@ mod tests {
         assert_eq!(builder.get_performance_config().default_command_timeout, Duration::from_millis(100));
         assert_eq!(builder.get_policy(), Some(&ReconnectPolicy::new_exponential(0, 50, 2_000, 2)));
         assert!(!builder.get_config().unwrap().fail_fast, "the first connection is tried for ever too");
-        assert_eq!(server(builder.get_config()).database, "3");
+        assert_eq!(server(builder.get_config()).database.as_str(), "3");
     }
 }

@@ -67,8 +67,8 @@ impl Db {
                 ("timezone", "UTC"),
             ]);
         let server = executor::Server {
-            namespace: options.get_database().unwrap_or_default().to_owned(),
-            address: options.get_host().to_owned(),
+            namespace: Arc::<str>::from(options.get_database().unwrap_or_default()).into(),
+            address: Arc::<str>::from(options.get_host()).into(),
             port: options.get_port(),
         };
         let pool = of(connections).max_lifetime(Duration::from_secs(30 * 60)).connect_lazy_with(options);

@@ -11,6 +11,14 @@ impl World {
         sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut sql).await.expect("the statements run");
     }
 
+    /// How Postgres would run a statement without parameters, a line a step.
+    pub async fn explains(&self, statement: String) -> String {
+        let mut sql = self.sql().await.expect("Postgres answers");
+        let explain = AssertSqlSafe(format!("explain (costs off) {statement}"));
+        let rows = sqlx::raw_sql(explain).fetch_all(&mut sql).await.expect("the statement has a plan");
+        rows.iter().map(|row| row.get::<String, _>(0)).collect::<Vec<_>>().join("\n")
+    }
+
     /// Every table with all its rows as one text; bytes are hexadecimal.
     pub async fn tables(&self) -> Vec<(String, String)> {
         let mut sql = self.sql().await.expect("Postgres answers");

@@ -1,0 +1,95 @@
+//! The goals for two cores with everything on one machine: what was wanted, what was measured, whether it is met.
+
+mod claims;
+mod footprint;
+mod notices;
+mod requests;
+mod telling;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::crowd::Crowd;
+use crate::output::{self, machine, table};
+use crate::process;
+
+pub use telling::repeat;
+
+/// How it is measured.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Options {
+    /// Seconds of every load.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// Rows that are pending when a claim is measured.
+    #[arg(long, default_value_t = 1_000_000)]
+    pending: u32,
+    /// Seconds over which idle services are watched.
+    #[arg(long, default_value_t = 20.0)]
+    idle: f64,
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub(crate) struct Goal {
+    what: String,
+    wanted: String,
+    measured: String,
+    met: Option<bool>,
+}
+
+impl Goal {
+    fn new(what: impl Into<String>, wanted: impl Into<String>, measured: impl Into<String>, met: bool) -> Self {
+        Self { what: what.into(), wanted: wanted.into(), measured: measured.into(), met: Some(met) }
+    }
+
+    /// It could not be measured, for this reason.
+    fn unmeasured(what: impl Into<String>, wanted: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { what: what.into(), wanted: wanted.into(), measured: why.into(), met: None }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let met = match self.met {
+            Some(true) => "met",
+            Some(false) => "**not met**",
+            None => "not measured",
+        };
+        vec![self.what.clone(), self.wanted.clone(), self.measured.clone(), met.to_owned()]
+    }
+}
+
+/// Measures all of them and writes the table. A goal that is not met is no error.
+///
+/// # Errors
+/// When something cannot be started or does not answer.
+pub async fn run(options: Options) -> Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let pinned = if cores > 1 {
+        // Before any server is started, since they inherit it: the api has a core for itself, the rest shares the others.
+        process::pin(std::process::id(), &format!("1-{}", cores - 1))?;
+        "the api alone on core 0; Postgres, Redis, RabbitMQ, receiver and generator share the others"
+    } else {
+        "one core, shared by everything"
+    };
+    let mut goals = telling::measure()?;
+    let crowd = Crowd::gather().await?;
+    goals.extend(requests::measure(&crowd, cores > 1, seconds(options.seconds)).await?);
+    goals.extend(notices::measure(&crowd).await?);
+    goals.extend(footprint::measure(&crowd, seconds(options.idle)).await?);
+    goals.extend(claims::measure(&crowd, options.pending).await?);
+    let rows: Vec<_> = goals.iter().map(Goal::cells).collect();
+    let head = format!("`script/bench goals`\n\n{}; {}; {pinned}.", machine(), crowd.world.servers.describe());
+    let text = format!("# Goals\n\n{head}\n\n{}", table(&["what", "goal", "measured", "verdict"], &rows));
+    eprintln!("\n{text}");
+    output::write("goals.md", &text).map(drop)
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
