@@ -56,7 +56,7 @@ pub fn run() -> Result<()> {
     let counted = count()?;
     let (text, worse) = compare(&known, &counted);
     let head = format!("{version}, {} build, {}", output::build(), std::env::consts::ARCH);
-    output::write("gate.md", &format!("# Instructions and allocations\n\n{head}\n\n{text}"))?;
+    output::report("gate", &format!("# Instructions and allocations\n\n{head}\n\n{text}"))?;
     eprintln!("{text}");
     if std::env::var_os(UPDATE).is_some() {
         fs::write(&path, write(&counted)).with_context(|| format!("writing {}", path.display()))?;

@@ -22,6 +22,18 @@ pub fn target() -> Result<PathBuf> {
 /// # Errors
 /// When it cannot be written.
 pub fn write(name: &str, text: &str) -> Result<PathBuf> {
+    file(name, text)
+}
+
+/// Writes a report, which is Markdown, beside the results.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn report(name: &str, text: &str) -> Result<PathBuf> {
+    file(&format!("{name}.md"), text)
+}
+
+fn file(name: &str, text: &str) -> Result<PathBuf> {
     let directory = target()?.join("bench");
     fs::create_dir_all(&directory).context("making the directory of results")?;
     let path = directory.join(name);

@@ -47,7 +47,7 @@ pub fn write() -> Result<()> {
     collect(&output::target()?.join("criterion"), &mut measured).context("run cargo bench first")?;
     let text = format!("# What things cost\n\n{}.\n\n{}\n{}", machine(), compared(&measured), alone(&measured));
     eprintln!("\n{text}");
-    output::write("summary.md", &text).map(drop)
+    output::report("summary", &text).map(drop)
 }
 
 /// Every directory that holds a result, at whatever depth.

@@ -83,7 +83,7 @@ pub async fn run(options: Options) -> Result<()> {
     let head = format!("`script/bench goals`\n\n{}; {}; {pinned}.", machine(), crowd.world.servers.describe());
     let text = format!("# Goals\n\n{head}\n\n{}", table(&["what", "goal", "measured", "verdict"], &rows));
     eprintln!("\n{text}");
-    output::write("goals.md", &text).map(drop)
+    output::report("goals", &text).map(drop)
 }
 
 fn seconds(seconds: f64) -> Duration {

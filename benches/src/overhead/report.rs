@@ -118,7 +118,7 @@ pub(super) fn write(measured: &Measured) -> Result<()> {
     output::write("overhead.svg", &plot::ratios(&ratios))?;
     output::write("overhead.tsv", &raw(measured))?;
     eprintln!("\n{text}");
-    output::write("overhead.md", &text).map(drop)
+    output::report("overhead", &text).map(drop)
 }
 
 fn head(measured: &Measured) -> String {
