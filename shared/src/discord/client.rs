@@ -118,8 +118,7 @@ impl Discord {
 
     /// Waits while Discord wants nothing from us at all; answers to interactions are none of its business.
     async fn opened(&self, call: &Call<'_>, until: Instant) -> Result<(), Failed> {
-        let closed = || *self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(opens) = closed().filter(|opens| call.secret.is_none() && *opens > Instant::now()) {
+        while let Some(opens) = self.closed_until().filter(|opens| call.secret.is_none() && *opens > Instant::now()) {
             if opens >= until {
                 let retry_after = Some(opens - Instant::now());
                 return Err((Failure { retry_after, ..Failure::silent(Class::Wait) }, "ratelimited"));
@@ -130,6 +129,11 @@ impl Discord {
             return Err((Failure::silent(Class::Wait), "ratelimited"));
         }
         Ok(())
+    }
+
+    /// The end of the last limit of everything, which may be over.
+    pub(super) fn closed_until(&self) -> Option<Instant> {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self, opens: Instant) {

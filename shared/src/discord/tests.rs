@@ -126,11 +126,12 @@ async fn a_limit_of_everything_holds_every_call_and_no_answer_to_an_interaction(
     let (discord, since) = (discord(&url), std::time::Instant::now());
     let first = discord.create_message(Snowflake::new(5), json!({}), PATIENT);
     let others = async {
-        while board.asked().is_empty() {
-            tokio::task::yield_now().await;
-        }
-        // Once its 429 is read.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        let closed = async {
+            while discord.closed_until().is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENT, closed).await.expect("a 429 of everything closes everything");
         discord.acknowledge(Id::new(8), "secret", Ack::DeferredUpdate).await.unwrap();
         assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
         let soon = Duration::from_millis(100);
