@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::uri::Authority;
 use http::{HeaderMap, header};
-use shared::telemetry::http::{Known, serve};
+use shared::telemetry::http::{Known, Routes, serve};
 
 use crate::config::Web;
 
@@ -78,17 +78,18 @@ impl Proxies {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client(pub(crate) IpAddr);
 
-/// Who is in front of us, and what the public calls us.
+/// Who is in front of us, what the public calls us, and what it can ask for.
 #[derive(Clone, Debug)]
 pub(crate) struct Front {
     proxies: Proxies,
     name: Option<Arc<str>>,
+    routes: Routes,
 }
 
 impl Front {
     pub(crate) fn new(web: &Web) -> Self {
         let name = web.public_url.host_str().map(Arc::from);
-        Self { proxies: Proxies::new(web.trusted_proxies.clone()), name }
+        Self { proxies: Proxies::new(web.trusted_proxies.clone()), name, routes: Routes::default() }
     }
 
     /// What the request calls us: as a trusted peer says, or by our public name. A stranger may write anything there.
@@ -116,7 +117,7 @@ pub(crate) async fn trace(State(front): State<Front>, mut request: Request, next
         request.extensions_mut().insert(Client(client));
     }
     let known = Known {
-        route: request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()),
+        route: request.extensions().get::<MatchedPath>().map(|path| front.routes.get(path.as_str())),
         scheme: scheme(trusted, request.headers()),
         server: front.server(trusted, &request),
         client,
@@ -151,7 +152,7 @@ mod tests {
     }
 
     fn server(trusted: bool, host: &str) -> Option<String> {
-        let front = Front { proxies: Proxies::default(), name: Some("play.example".into()) };
+        let front = Front { proxies: Proxies::default(), name: Some("play.example".into()), routes: Routes::default() };
         let request = http::Request::builder().uri("/").header("host", host).body(axum::body::Body::empty());
         front.server(trusted, &request.unwrap())
     }

@@ -72,7 +72,7 @@ fn request(stage: &Stage) -> (Request<()>, Known) {
         .body(())
         .expect("a request");
     let known = Known {
-        route: Some("/api/v1/games/{id}".to_owned()),
+        route: Some(stage.routes.get("/api/v1/games/{id}")),
         scheme: "https",
         server: Some("play.example".to_owned()),
         client: Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9))),

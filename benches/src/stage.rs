@@ -7,6 +7,7 @@ use shared::cache::Cache;
 use shared::store::Db;
 use shared::store::outbox::OutboxRow;
 use shared::telemetry::carry::{self, Headers};
+use shared::telemetry::http::Routes;
 use shared::telemetry::span::{self, Span, SpanKind};
 use shared::telemetry::{Format, Guard, Level, Lines, Settings};
 use tokio::runtime::Runtime;
@@ -28,6 +29,8 @@ pub struct Stage {
     pub cache: Cache,
     /// Where messages would go.
     pub broker: Broker,
+    /// What the router knows.
+    pub routes: Routes,
     /// What reads them.
     pub queue: Queue,
     /// What the relay finds.
@@ -64,7 +67,19 @@ impl Stage {
         let row = runtime.block_on(parent.inside(async { samples::row() }));
         let waiting = Waiting::of(row.clone(), &broker);
         let guard = Some(guard);
-        Ok(Self { arm, db, cache, broker, queue: Queue::Announcements, row, waiting, parent, guard, runtime })
+        Ok(Self {
+            arm,
+            db,
+            cache,
+            broker,
+            routes: Routes::default(),
+            queue: Queue::Announcements,
+            row,
+            waiting,
+            parent,
+            guard,
+            runtime,
+        })
     }
 
     /// Runs something on this thread, below the arm's parent.
@@ -99,5 +114,5 @@ pub fn traceparent(arm: Arm) -> String {
 fn parent(arm: Arm) -> Span {
     let headers = Headers::from([("traceparent".to_owned(), traceparent(arm))]);
     let place = carry::below(carry::extract(&headers));
-    span::begin(SpanKind::Server, "GET /health", Vec::new(), place.links, &place.parent)
+    span::begin(SpanKind::Server, "GET /health", Vec::new, place.links, &place.parent)
 }

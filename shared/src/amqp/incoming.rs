@@ -61,7 +61,7 @@ impl Incoming {
             attributes.push(KeyValue::new("messaging.destination.temporary", true));
         }
         let Place { parent, links } = hang(delivery, headers);
-        let span = span::begin(SpanKind::Consumer, format!("process {template}"), attributes, links, &parent);
+        let span = span::begin(SpanKind::Consumer, format!("process {template}"), || attributes, links, &parent);
         Self { event, key: first_key, template, span: Some(span) }
     }
 

@@ -50,7 +50,7 @@ impl Message {
             KeyValue::new("messaging.message.id", row.id.to_string()),
             KeyValue::new("messaging.message.body.size", i64::try_from(body.len()).unwrap_or(i64::MAX)),
         ]);
-        let span = span::begin(SpanKind::Producer, format!("publish {destination}"), attributes, links, &parent);
+        let span = span::begin(SpanKind::Producer, format!("publish {destination}"), || attributes, links, &parent);
         let properties = properties(&row, span.context());
         Self { row, body, properties, destination, span, since: Instant::now() }
     }

@@ -12,18 +12,22 @@ use fred::interfaces::{ClientLike, EventInterface, KeysInterface, LuaInterface};
 use fred::types::config::{Config, Options, ReconnectPolicy};
 use fred::types::scripts::Script;
 use fred::types::{Builder, Expiration};
+use opentelemetry::metrics::BoundHistogram;
 use opentelemetry::{KeyValue, StringValue};
 
 use super::Away;
 use super::breaker::Breaker;
 use super::scripts;
-use crate::telemetry::instruments::{self, seconds, with_error};
+use crate::telemetry::instruments::series::Series;
+use crate::telemetry::instruments::{self, seconds};
 use crate::telemetry::span;
 
 /// What a command of a request may take.
 pub(super) const SOON: Duration = Duration::from_millis(100);
 /// What a command may take on the way of every request.
 pub(super) const AT_ONCE: Duration = Duration::from_millis(50);
+/// Attributes that a command may have, until it has ended.
+const ATTRIBUTES: usize = 8;
 /// What a command of a build may take.
 pub(super) const PATIENT: Duration = Duration::from_secs(2);
 
@@ -42,6 +46,8 @@ struct Server {
     address: StringValue,
     port: u16,
     database: StringValue,
+    /// Of what was answered, by command.
+    durations: Series<&'static str, BoundHistogram<f64>>,
 }
 
 impl Door {
@@ -121,18 +127,18 @@ impl Door {
         if self.breaker.is_open(since) {
             return Err(Trouble::Away("breaker_open"));
         }
-        let span = span::client(command, || self.server.attributes(command, sha));
-        let result = span::run(span, async { future.await.map_err(trouble) }, |span, result| match result {
+        let mut span = span::leaf(command, || self.server.attributes(command, sha));
+        let result = future.await.map_err(trouble);
+        match &result {
             Ok(_) => {}
             Err(Trouble::Refused(code)) => {
                 span.set(KeyValue::new("db.response.status_code", *code));
                 span.fail(*code);
             }
             Err(Trouble::Away(class)) => span.fail(*class),
-        })
-        .await;
-        let error = result.as_ref().err().map(|trouble| trouble.class());
-        instruments::get().db_duration.record(seconds(since), &with_error(self.server.labels(command), error));
+        }
+        span.end();
+        self.server.measure(command, since, result.as_ref().err().map(|trouble| trouble.class()));
         if let Err(Trouble::Away(_)) = result {
             self.breaker.failed(Instant::now());
         }
@@ -141,8 +147,8 @@ impl Door {
 }
 
 impl Server {
-    fn labels(&self, command: &'static str) -> Vec<KeyValue> {
-        vec![
+    fn labels(&self, command: &'static str) -> [KeyValue; 3] {
+        [
             KeyValue::new("db.system.name", "redis"),
             KeyValue::new("db.namespace", self.database.clone()),
             KeyValue::new("db.operation.name", command),
@@ -150,13 +156,25 @@ impl Server {
     }
 
     fn attributes(&self, command: &'static str, sha: Option<String>) -> Vec<KeyValue> {
-        let mut attributes = self.labels(command);
+        let mut attributes = Vec::with_capacity(ATTRIBUTES);
+        attributes.extend(self.labels(command));
         attributes.push(KeyValue::new("server.address", self.address.clone()));
         if self.port != 6379 {
             attributes.push(KeyValue::new("server.port", i64::from(self.port)));
         }
         attributes.extend(sha.map(|sha| KeyValue::new("db.stored_procedure.name", sha)));
         attributes
+    }
+
+    fn measure(&self, command: &'static str, since: Instant, error: Option<&'static str>) {
+        let all = &instruments::get().db_duration;
+        match error {
+            None => self.durations.get(command, || all.bind(&self.labels(command))).record(seconds(since)),
+            Some(error) => {
+                let [system, database, operation] = self.labels(command);
+                all.record(seconds(since), &[system, database, operation, KeyValue::new("error.type", error)]);
+            }
+        }
     }
 }
 
@@ -232,6 +250,7 @@ fn server(config: Option<&Config>) -> Server {
         address: Arc::<str>::from(address).into(),
         port: first.map_or(6379, |server| server.port),
         database: Arc::<str>::from(database).into(),
+        durations: Series::new(),
     }
 }
 

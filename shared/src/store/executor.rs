@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
-use opentelemetry::{KeyValue, StringValue};
+use opentelemetry::KeyValue;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Either, Error, Execute, Executor, Postgres, SqlStr};
 
 use super::Db;
+use super::told::{Server, Statement};
 use crate::telemetry::instruments::pools::label;
-use crate::telemetry::instruments::{self, seconds, with_error};
-use crate::telemetry::span::{self, Span};
+use crate::telemetry::instruments::{self, seconds};
+use crate::telemetry::span::{self, Leaf};
 
 /// The server gives up first, at its `statement_timeout` of 5 s; past this the connection is closed.
 const DEADLINE: Duration = Duration::from_secs(6);
@@ -22,15 +23,6 @@ const DEADLINE: Duration = Duration::from_secs(6);
 const WAITED: Duration = Duration::from_millis(1);
 /// The summary of what could not even be sent, for want of a connection.
 const CONNECT: &str = "CONNECT";
-
-/// Where the statements go; the same for every connection of a pool.
-#[derive(Debug)]
-pub(super) struct Server {
-    // Shared, since every statement tells them.
-    pub(super) namespace: StringValue,
-    pub(super) address: StringValue,
-    pub(super) port: u16,
-}
 
 /// One connection, on which every statement is told.
 #[derive(Debug)]
@@ -54,20 +46,24 @@ impl Db {
     /// # Errors
     /// When the pool has none within 2 s, or the database is away.
     pub async fn connection(&self) -> Result<Sql, Error> {
-        let (since, pool) = (Instant::now(), vec![label(self.name)]);
-        let pending = Pending::of(pool.clone());
+        let since = Instant::now();
+        let pending = Pending::of(&self.server);
         let taken = self.pool.acquire().await;
         drop(pending);
         let waited = Some(since.elapsed()).filter(|waited| *waited > WAITED);
-        let error = taken.as_ref().err().map(class);
-        if error == Some(NO_CONNECTION) {
-            instruments::get().db_timeouts.add(1, &pool);
-        }
-        instruments::get().db_wait.record(seconds(since), &with_error(pool, error));
         match taken {
-            Ok(taken) => Ok(Sql { connection: Some(taken), server: Arc::clone(&self.server), open: false, waited }),
+            Ok(taken) => {
+                self.server.wait.record(seconds(since));
+                Ok(Sql { connection: Some(taken), server: Arc::clone(&self.server), open: false, waited })
+            }
             Err(error) => {
-                unconnected(&self.server, waited, class(&error));
+                let class = class(&error);
+                if class == NO_CONNECTION {
+                    instruments::get().db_timeouts.add(1, &[label(self.name)]);
+                }
+                let labels = [label(self.name), KeyValue::new("error.type", class)];
+                instruments::get().db_wait.record(seconds(since), &labels);
+                unconnected(&self.server, waited, class);
                 Err(error)
             }
         }
@@ -150,18 +146,18 @@ impl Drop for Sql {
 }
 
 /// A request that waits for a connection, until this is dropped, also by a caller that goes away.
-struct Pending(Vec<KeyValue>);
+struct Pending<'a>(&'a Server);
 
-impl Pending {
-    fn of(pool: Vec<KeyValue>) -> Self {
-        instruments::get().db_pending.add(1, &pool);
-        Self(pool)
+impl<'a> Pending<'a> {
+    fn of(server: &'a Server) -> Self {
+        server.pending.add(1);
+        Self(server)
     }
 }
 
-impl Drop for Pending {
+impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        instruments::get().db_pending.add(-1, &self.0);
+        self.0.pending.add(-1);
     }
 }
 
@@ -277,37 +273,18 @@ impl<'c> Executor<'c> for &'c mut Sql {
     }
 }
 
-impl Server {
-    fn labels(&self, summary: StringValue) -> Vec<KeyValue> {
-        vec![
-            KeyValue::new("db.system.name", "postgresql"),
-            KeyValue::new("db.namespace", self.namespace.clone()),
-            KeyValue::new("db.query.summary", summary),
-        ]
-    }
-
-    fn attributes(&self, mut labels: Vec<KeyValue>, waited: Option<Duration>) -> Vec<KeyValue> {
-        labels.push(KeyValue::new("server.address", self.address.clone()));
-        if self.port != 5432 {
-            labels.push(KeyValue::new("server.port", i64::from(self.port)));
-        }
-        labels.extend(waited.map(|waited| KeyValue::new("gamesched.db.pool_wait", waited.as_secs_f64())));
-        labels
-    }
-}
-
 /// Tells of a statement that was never sent: there was no connection for it. What broke has a span, or a trace would
 /// show a request that failed for no reason.
 fn unconnected(server: &Server, waited: Option<Duration>, class: &'static str) {
-    let span = span::client(CONNECT, || server.attributes(server.labels(CONNECT.into()), waited));
+    let mut span = span::leaf(CONNECT, || server.attributes(server.labels(CONNECT), waited));
     span.fail(class);
     span.end();
 }
 
 /// The span and the measurement of one statement; dropped unfinished it ends as `cancelled`.
 struct Told {
-    span: Option<Span>,
-    labels: Vec<KeyValue>,
+    span: Leaf,
+    statement: Arc<Statement>,
     since: Instant,
     returned: i64,
     affected: i64,
@@ -315,14 +292,13 @@ struct Told {
 
 impl Told {
     fn new(server: &Server, text: &str, waited: Option<Duration>) -> Self {
-        let summary: Arc<str> = summary(text).into();
-        let labels = server.labels(summary.clone().into());
-        let span = span::client(summary.to_string(), || {
-            let mut attributes = server.attributes(labels.clone(), waited);
-            attributes.push(KeyValue::new("db.query.text", text.to_owned()));
+        let statement = server.statement(text);
+        let span = span::leaf(statement.name(), || {
+            let mut attributes = server.attributes(statement.labels().clone(), waited);
+            attributes.push(statement.text());
             attributes
         });
-        Self { span: Some(span), labels, since: Instant::now(), returned: 0, affected: 0 }
+        Self { span, statement, since: Instant::now(), returned: 0, affected: 0 }
     }
 
     fn count(&mut self, step: &Either<PgQueryResult, PgRow>) {
@@ -333,34 +309,20 @@ impl Told {
     }
 
     fn failed(mut self, class: &'static str) {
-        self.measure(Some(class));
-        if let Some(span) = self.span.take() {
-            if class.len() == 5 {
-                span.set(KeyValue::new("db.response.status_code", class));
-            }
-            span.fail(class);
-            span.end();
+        self.statement.failed(self.since, class);
+        if class.len() == 5 {
+            self.span.set(KeyValue::new("db.response.status_code", class));
         }
+        self.span.fail(class);
+        self.span.end();
     }
 
     fn done(mut self) {
-        self.measure(None);
-        if let Some(span) = self.span.take() {
-            // The server reports returned rows as affected ones too.
-            span.set(KeyValue::new("gamesched.db.rows", self.affected.max(self.returned)));
-            span.end();
-        }
+        self.statement.done(self.since);
+        // The server reports returned rows as affected ones too.
+        self.span.set(KeyValue::new("gamesched.db.rows", self.affected.max(self.returned)));
+        self.span.end();
     }
-
-    fn measure(&mut self, error: Option<&'static str>) {
-        let labels = with_error(std::mem::take(&mut self.labels), error);
-        instruments::get().db_duration.record(seconds(self.since), &labels);
-    }
-}
-
-/// The statement's leading comment: operations and targets in order, as the conventions define the summary.
-fn summary(text: &str) -> &str {
-    text.strip_prefix("/* ").and_then(|rest| rest.split_once(" */")).map_or("SQL", |(summary, _)| summary)
 }
 
 /// The pool had no connection in time.
@@ -383,15 +345,4 @@ fn sqlstate(code: &str) -> &'static str {
         "57P01", "57P03",
     ];
     KNOWN.into_iter().find(|known| *known == code).unwrap_or("other")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::summary;
-
-    #[test]
-    fn the_leading_comment_names_the_statement() {
-        assert_eq!(summary("/* INSERT participants */ insert into participants"), "INSERT participants");
-        assert_eq!(summary("select 1"), "SQL");
-    }
 }

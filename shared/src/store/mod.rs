@@ -18,6 +18,7 @@ pub mod rosters;
 pub mod schedule;
 pub mod sessions;
 pub mod templates;
+mod told;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 pub struct Db {
     pool: PgPool,
     name: &'static str,
-    server: Arc<executor::Server>,
+    server: Arc<told::Server>,
 }
 
 /// The database cannot be reached, or does not answer in time.
@@ -65,12 +66,11 @@ impl Db {
                 ("statement_timeout", "5s"),
                 ("idle_in_transaction_session_timeout", "10s"),
                 ("timezone", "UTC"),
+                // A statement is planned once a connection. Left to itself the server plans those anew each time whose
+                // plan for any parameters looks dearer, and planning a join costs it more than running it.
+                ("plan_cache_mode", "force_generic_plan"),
             ]);
-        let server = executor::Server {
-            namespace: Arc::<str>::from(options.get_database().unwrap_or_default()).into(),
-            address: Arc::<str>::from(options.get_host()).into(),
-            port: options.get_port(),
-        };
+        let server = told::Server::new(name, &options);
         let pool = of(connections).max_lifetime(Duration::from_secs(30 * 60)).connect_lazy_with(options);
         let told = pool.clone();
         let read = move || (told.size(), told.num_idle());

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{Link, SpanContext, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -57,7 +57,7 @@ pub fn trace_id() -> Option<String> {
 
 /// Reads headers; missing or broken ones give an invalid context, never an error.
 #[must_use]
-pub fn extract(headers: &Headers) -> SpanContext {
+pub fn extract(headers: &dyn Extractor) -> SpanContext {
     if !CARRIES.load(Ordering::Relaxed) {
         return SpanContext::NONE;
     }
@@ -69,7 +69,7 @@ pub fn extract(headers: &Headers) -> SpanContext {
 #[must_use]
 pub fn extract_row(row: &Value) -> SpanContext {
     let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
-    extract(&row.as_object().map(|fields| fields.iter().filter_map(text).collect()).unwrap_or_default())
+    extract(&row.as_object().map(|fields| fields.iter().filter_map(text).collect::<Headers>()).unwrap_or_default())
 }
 
 /// Where a span hangs: below its cause, or at the root, and what it links to.

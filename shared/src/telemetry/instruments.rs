@@ -5,6 +5,7 @@ mod list;
 pub mod loops;
 pub mod measured;
 pub mod pools;
+pub mod series;
 pub mod usage;
 
 use std::sync::OnceLock;

@@ -51,7 +51,7 @@ pub async fn sweep<T>(
     mark: impl FnOnce(&T) -> Option<&'static str>,
 ) -> T {
     let found = vec![KeyValue::new("gamesched.sweep.found", found)];
-    let span = span::begin(SpanKind::Internal, name, found, Vec::new(), &Context::new());
+    let span = span::begin(SpanKind::Internal, name, || found, Vec::new(), &Context::new());
     span::run(span, work, |span, result| {
         if let Some(class) = mark(result) {
             span.fail(class);
@@ -77,7 +77,7 @@ impl Job {
         // Of either reason the link is to the span that wrote the row: earlier attempts left no context behind.
         let reason = if self.attempt > 1 { "retry_of" } else { "scheduled_by" };
         let Place { parent, links } = carry::root_linked(carry::extract_row(&self.cause), reason);
-        let span = span::begin(SpanKind::Internal, format!("job {}", self.kind), attributes, links, &parent);
+        let span = span::begin(SpanKind::Internal, format!("job {}", self.kind), || attributes, links, &parent);
         span::run(span, work, |span, result| {
             let outcome = outcome(result);
             span.set(KeyValue::new("gamesched.outcome", outcome.word));

@@ -30,7 +30,7 @@ pub async fn command<'a, T>(
 ) -> T {
     let causes = causes.into_iter().take(LINKS);
     let links = causes.flat_map(|cause| carry::link(carry::extract_row(cause), "retry_of")).collect();
-    let span = span::begin(SpanKind::Internal, format!("operator {name}"), Vec::new(), links, &Context::new());
+    let span = span::begin(SpanKind::Internal, format!("operator {name}"), Vec::new, links, &Context::new());
     span::run(span, work, |span, result| {
         let told = told(result);
         span.set(KeyValue::new("gamesched.parked.redriven", told.redriven));

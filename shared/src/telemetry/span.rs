@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context as Task, Poll};
 
-use opentelemetry::trace::{Link, SpanBuilder, Status, TraceContextExt, Tracer};
-use opentelemetry::{Context, KeyValue};
-use opentelemetry_sdk::trace::SdkTracer;
+use opentelemetry::trace::{Link, Span as _, SpanBuilder, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue, StringValue};
+use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
 use pin_project_lite::pin_project;
 
 pub use opentelemetry::trace::SpanKind;
@@ -29,9 +29,15 @@ pub struct Span {
     ended: bool,
 }
 
+/// A client span that is never the current one, since nothing of ours runs inside it: of what a `Span` allocates it needs
+/// a third. Dropping it unfinished ends it as `cancelled`.
+#[must_use]
+#[derive(Debug)]
+pub struct Leaf(Option<SdkSpan>);
+
 /// Starts a span below the current context.
 pub fn start(kind: SpanKind, name: impl Into<Cow<'static, str>>, attributes: Vec<KeyValue>) -> Span {
-    begin(kind, name, attributes, Vec::new(), &Context::current())
+    begin(kind, name, || attributes, Vec::new(), &Context::current())
 }
 
 /// Starts a client span, but only below a recording span: polls stay silent, an unsampled request costs nothing.
@@ -40,21 +46,33 @@ pub fn client(name: impl Into<Cow<'static, str>>, attributes: impl FnOnce() -> V
     if !parent.span().is_recording() {
         return Span { context: parent, recording: false, ended: true };
     }
-    begin(SpanKind::Client, name, attributes(), Vec::new(), &parent)
+    begin(SpanKind::Client, name, attributes, Vec::new(), &parent)
 }
 
-/// Starts a span with links below `parent`; an empty context makes a new root.
+/// Starts a leaf, but only below a recording span, as `client` does.
+pub fn leaf(name: impl Into<Cow<'static, str>>, attributes: impl FnOnce() -> Vec<KeyValue>) -> Leaf {
+    Context::map_current(|parent| {
+        let tracer = TRACER.get().filter(|_| parent.span().is_recording());
+        Leaf(tracer.map(|tracer| {
+            let builder = SpanBuilder::from_name(name).with_kind(SpanKind::Client).with_attributes(attributes());
+            tracer.build_with_context(builder, parent)
+        }))
+    })
+}
+
+/// Starts a span with links below `parent`; an empty context makes a new root. Where nothing is told nobody asks for
+/// the attributes.
 pub fn begin(
     kind: SpanKind,
     name: impl Into<Cow<'static, str>>,
-    attributes: Vec<KeyValue>,
+    attributes: impl FnOnce() -> Vec<KeyValue>,
     links: Vec<Link>,
     parent: &Context,
 ) -> Span {
     let Some(tracer) = TRACER.get() else {
         return Span { context: parent.clone(), recording: false, ended: true };
     };
-    let builder = SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes).with_links(links);
+    let builder = SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes()).with_links(links);
     let span = tracer.build_with_context(builder, parent);
     let context = parent.with_span(span);
     let recording = context.span().is_recording();
@@ -76,7 +94,7 @@ impl Span {
     }
 
     /// Marks the span failed: status ERROR without a description, and the class in `error.type`.
-    pub fn fail(&self, error_type: impl Into<opentelemetry::StringValue>) {
+    pub fn fail(&self, error_type: impl Into<StringValue>) {
         if self.recording {
             let span = self.context.span();
             span.set_attribute(KeyValue::new("error.type", error_type.into()));
@@ -107,6 +125,36 @@ impl Drop for Span {
             self.set(KeyValue::new("error.type", "cancelled"));
         }
         self.finish();
+    }
+}
+
+impl Leaf {
+    /// Adds what became known.
+    pub fn set(&mut self, attribute: KeyValue) {
+        if let Some(span) = &mut self.0 {
+            span.set_attribute(attribute);
+        }
+    }
+
+    /// Marks the span failed, as `Span::fail` does.
+    pub fn fail(&mut self, error_type: impl Into<StringValue>) {
+        if let Some(span) = &mut self.0 {
+            span.set_attribute(KeyValue::new("error.type", error_type.into()));
+            span.set_status(Status::error(""));
+        }
+    }
+
+    /// Ends the span now.
+    pub fn end(mut self) {
+        if let Some(mut span) = self.0.take() {
+            span.end();
+        }
+    }
+}
+
+impl Drop for Leaf {
+    fn drop(&mut self) {
+        self.set(KeyValue::new("error.type", "cancelled"));
     }
 }
 

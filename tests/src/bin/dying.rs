@@ -48,7 +48,7 @@ async fn run(dying: Dying, _: Process) -> anyhow::Result<()> {
     for _ in 0..3 {
         let links = carry::link(carry::extract(&cause), "batch");
         let attributes = vec![Attribute::new("url.full", PLANTED), Attribute::new("gamesched.undeclared", "x")];
-        let span = span::begin(SpanKind::Internal, "dying", attributes, links, &Default::default());
+        let span = span::begin(SpanKind::Internal, "dying", || attributes, links, &Default::default());
         cause = carry::headers(span.context());
         span.inside(async { info!(target: "shared::dying", title = "Dune", "carries {}", cause.len()) }).await;
         span.end();
