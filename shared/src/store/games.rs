@@ -278,7 +278,7 @@ pub async fn views(sql: &mut Sql, games: &[GameId]) -> Result<Vec<GameView>> {
                array_agg(position_type) as position_types, array_agg(position) as positions,
                array_agg(joined_at) as joined_at, array_agg(discord_id) as discord_ids,
                array_agg(username) as usernames, array_agg(global_name) as global_names, array_agg(avatar) as avatars,
-               array_agg(notify_dm) as notify_dms, array_agg(array_to_string(muted_kinds, ',')) as muted
+               array_agg(notify_dm) as notify_dms, array_agg(muted_kinds::text) as muted
              from (select p.*, u.discord_id, u.username, u.global_name, u.avatar, u.notify_dm, u.muted_kinds
                    from participants p left join users u on u.id = p.user_id where p.game_id = g.id
                    order by p.position_type, p.position, p.joined_at, p.id) as row) as r

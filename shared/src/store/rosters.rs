@@ -109,7 +109,7 @@ pub(super) struct Rows {
     pub(super) global_names: Column<Option<String>>,
     pub(super) avatars: Column<Option<String>>,
     pub(super) notify_dms: Column<Option<bool>>,
-    /// Kinds with commas between them.
+    /// Arrays as Postgres writes them: their lengths differ, so they make no array of arrays.
     pub(super) muted: Column<Option<String>>,
 }
 
@@ -141,7 +141,7 @@ impl Rows {
             global_name,
             avatar,
             notify_dm: notify_dm.unwrap_or(true),
-            muted_kinds: kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect(),
+            muted_kinds: kinds.trim_matches(['{', '}']).split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect(),
         };
         Some(Some(snowflake(discord).map(person)))
     }

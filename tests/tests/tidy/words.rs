@@ -3,9 +3,10 @@
 use super::project::{absent, production, rust};
 
 /// Where bytes enter or leave a process, and so where spans are made.
-const EDGES: [&str; 10] = [
+const EDGES: [&str; 11] = [
     "shared/src/telemetry/",
     "shared/src/store/executor.rs",
+    "shared/src/store/told.rs",
     "shared/src/amqp/",
     "shared/src/cache/",
     "shared/src/discord/",
