@@ -29,6 +29,9 @@ pub use topology::{Names, Queue};
 const CONNECT: Duration = Duration::from_secs(10);
 /// A silent peer is noticed after two of these.
 const HEARTBEAT_SECONDS: u16 = 10;
+/// The client keeps 64 frames a connection, all of them written to at once: 8 MiB with the broker's own maximum, which
+/// is made for large bodies, and ours are small. A body that is larger takes several.
+const FRAME_BYTES: u32 = 16 * 1024;
 /// Trying again waits at most this, so that the broker is found soon after it came back.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
@@ -51,6 +54,7 @@ impl Broker {
             uri.vhost = "/".to_owned();
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+        uri.query.frame_max.get_or_insert(FRAME_BYTES);
         Ok(Self { uri: Arc::new(uri), names: Names::new(namespace) })
     }
 

@@ -169,7 +169,7 @@ pub async fn release(sql: &mut Sql, game: GameId) -> sqlx::Result<()> {
 pub async fn claim(sql: &mut Sql, game: GameId, owner: &str) -> sqlx::Result<Option<Claimed>> {
     let row = sqlx::query!(
         r#"/* UPDATE announcements */ update announcements set
-             -- the last owner died in flight: a first post may exist, an edit repeats safely
+             /* the last owner died in flight: a first post may exist, an edit repeats safely */
              state = case when lease_owner is null or message_id is not null then state else 'uncertain' end,
              first_unknown_at = case when lease_owner is null or message_id is not null then first_unknown_at
                                      else coalesce(first_unknown_at, lease_until - interval '20 s') end,

@@ -235,7 +235,7 @@ pub async fn claim_notice(sql: &mut Sql) -> Result<Option<Claim<NoticeKind>>> {
          from scheduled_notifications n join games g on g.id = n.game_id join guilds d on d.id = g.guild_id
          where n.state = 'pending' and n.next_attempt_at <= now()
          order by n.next_attempt_at limit 1
-         -- the letters refer to the game and change nothing in it
+         /* the letters refer to the game and change nothing in it */
          for update of n skip locked for key share of g skip locked"#,
     )
     .fetch_optional(&mut *sql)

@@ -35,7 +35,9 @@ pub(super) struct Server {
 /// One text.
 pub(super) struct Statement {
     name: Cow<'static, str>,
-    text: Arc<str>,
+    text: Box<str>,
+    /// The same in one line: how it is set out in our source costs every span its spaces.
+    told: StringValue,
     labels: [KeyValue; 3],
     /// Durations of those that ended well.
     durations: BoundHistogram<f64>,
@@ -102,7 +104,8 @@ impl Statement {
         };
         let labels = server.labels(summary);
         let durations = instruments::get().db_duration.bind(&labels);
-        Self { name, text: text.into(), labels, durations }
+        let told: Arc<str> = text.lines().map(str::trim).collect::<Vec<_>>().join(" ").into();
+        Self { name, text: text.into(), told: told.into(), labels, durations }
     }
 
     /// Of its spans: operations and targets.
@@ -115,7 +118,7 @@ impl Statement {
     }
 
     pub(super) fn text(&self) -> KeyValue {
-        KeyValue::new("db.query.text", Arc::clone(&self.text))
+        KeyValue::new("db.query.text", self.told.clone())
     }
 
     /// Measures one that ended well.
@@ -165,6 +168,12 @@ mod tests {
         assert_eq!(server.statement(&made).name(), "SELECT users");
         made.replace_range(10..15, "rooms");
         assert_eq!(server.statement(&made).name(), "SELECT rooms");
+    }
+
+    #[test]
+    fn a_statement_is_told_in_one_line() {
+        let statement = server().statement("/* SELECT games */ select id,\n           title\n         from games");
+        assert_eq!(statement.text().value.as_str(), "/* SELECT games */ select id, title from games");
     }
 
     #[test]
