@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ::tests::load::quantile;
 use ::tests::world::Replica;
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 
 use super::busy::{Part, Used};
 use super::curve::Series;
@@ -15,6 +15,8 @@ use crate::wire::Wires;
 pub(super) const SESSIONS: usize = 128;
 /// Fewer answers have no median.
 const LEAST: usize = 5;
+/// The part that may fail, as somewhere on a machine that is not quiet; with more, the others say nothing.
+pub(super) const FAILED: f64 = 0.02;
 
 /// The series that a request has.
 pub(super) fn series(work: Work) -> Vec<Series> {
@@ -36,22 +38,27 @@ pub(super) async fn one_by_one(
     let wires = Wires::to(api.address);
     let (since, mut number) = (Instant::now(), 0);
     while number < SESSIONS.min(most / 4) && since.elapsed() < lasts / 2 {
-        ask(&wires, &next(number)).await?;
+        // What fails here fails below, too.
+        let _ = wires.ask(&next(number)).await;
         number += 1;
     }
-    let (before, since, mut taken) = (Used::so_far()?, Instant::now(), Vec::new());
+    let (before, since, mut taken, mut failures) = (Used::so_far()?, Instant::now(), Vec::new(), Vec::new());
     while number < most && since.elapsed() < lasts {
-        taken.push(ask(&wires, &next(number)).await?);
+        let asked = Instant::now();
+        match wires.ask(&next(number)).await {
+            Ok(()) => taken.push(asked.elapsed()),
+            Err(why) => failures.push(why),
+        }
         number += 1;
     }
     let used = Used::so_far()?.since(&before);
+    ensure!(
+        failures.len() as f64 <= FAILED * taken.len() as f64,
+        "{} requests failed, first {:?}",
+        failures.len(),
+        failures[0]
+    );
     ensure!(taken.len() >= LEAST, "{} answers within {lasts:?} have no median", taken.len());
     let each = |part| used.get(&part).copied().unwrap_or_default().as_secs_f64() / taken.len() as f64;
     Ok([quantile(&taken, 0.5).as_secs_f64(), each(Part::Api), each(Part::Postgres)])
-}
-
-async fn ask(wires: &Wires, request: &[u8]) -> Result<Duration> {
-    let since = Instant::now();
-    wires.ask(request).await.map_err(|why| anyhow!("a request failed: {why}"))?;
-    Ok(since.elapsed())
 }

@@ -12,7 +12,7 @@ use super::replicas::REPLICAS;
 use crate::process;
 
 /// After a start, until it has nothing to do.
-const SETTLE: Duration = Duration::from_secs(4);
+const SETTLE: Duration = Duration::from_secs(5);
 /// Transactions of the world's database so far.
 const TRANSACTIONS: &str =
     "select (xact_commit + xact_rollback)::text from pg_stat_database where datname = current_database()";

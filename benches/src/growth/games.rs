@@ -98,8 +98,8 @@ async fn found(crowd: &Crowd, count: usize) {
                select gen_random_uuid(), g.id, g.discord_id + 10000000000000000, 'games', 0 from guilds g
                where g.name = 'Elsewhere' and not exists (select from channels c where c.guild_id = g.id);
              insert into games select copy.*
-               from guilds d join channels c on c.guild_id = d.id, generate_series(1, {OF_A_GUILD}), games g,
-                 lateral jsonb_populate_record(g, jsonb_build_object('id', gen_random_uuid(), 'guild_id', d.id,
+               from guilds d join channels c on c.guild_id = d.id, generate_series(1, {OF_A_GUILD}) as n, games g,
+                 lateral jsonb_populate_record(g, jsonb_build_object('id', md5(d.id::text || n)::uuid, 'guild_id', d.id,
                    'channel_id', c.id, 'template_id', null, 'title', 'Elsewhere')) as copy
                where d.name = 'Elsewhere' and g.title not in ('Prepared', 'Elsewhere')
                  and not exists (select from games other where other.guild_id = d.id);

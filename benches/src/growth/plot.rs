@@ -11,6 +11,10 @@ const AT: [f64; 2] = [74.0, 78.0];
 const COLOURS: [&str; 3] = ["#36c", "#d72", "#294"];
 /// A level line shall look level: no panel shows less than this factor between bottom and top.
 const LEAST: f64 = 10.0;
+/// The part of an axis that stays free at both ends, so that no point is cut.
+const MARGIN: f64 = 0.05;
+/// Words need this much of an axis.
+const LINE: f64 = 12.0;
 
 /// From logarithms to places.
 struct Axes {
@@ -29,7 +33,8 @@ impl Axes {
         let [mut x, mut y] = [shown(|point| point.0)?, shown(|point| point.1)?];
         for (range, least) in [(&mut x, 2.0_f64.ln()), (&mut y, LEAST.ln())] {
             let missing = (least - (range[1] - range[0])).max(0.0) / 2.0;
-            *range = [range[0] - missing, range[1] + missing];
+            let margin = MARGIN * (range[1] - range[0] + 2.0 * missing);
+            *range = [range[0] - missing - margin, range[1] + missing + margin];
         }
         Some(Self { x, y })
     }
@@ -92,9 +97,16 @@ fn panel(curve: &Curve) -> String {
 fn words(curve: &Curve, axes: &Axes) -> String {
     let ([left, top], [width, height]) = (AT, PLOT);
     let mut svg = String::new();
-    for (at, y) in [(axes.y[1], top + 9.0), (axes.y[0], top + height)] {
-        let cost = curve.unit.tell(at.exp());
-        svg += &format!("<text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{cost}</text>\n", left - 5.0);
+    let costs = curve.series.iter().flat_map(|series| &series.points).map(|(_, cost)| *cost).filter(|cost| *cost > 0.0);
+    let [low, high] = costs.fold([f64::MAX, f64::MIN], |[low, high], cost| [low.min(cost), high.max(cost)]);
+    let mut last = f64::MAX;
+    for cost in [low, high] {
+        let y = axes.place(1.0, cost).1 + top + 4.0;
+        if last - y >= LINE {
+            let (x, told) = (left - 5.0, curve.unit.tell(cost));
+            svg += &format!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{told}</text>\n");
+            last = y;
+        }
     }
     let sizes = curve.series.first().map(|series| series.points.as_slice()).unwrap_or_default();
     for (size, _) in sizes {
@@ -122,7 +134,7 @@ mod tests {
         let drawn = curves(&vec![curve(&[(10.0, 2e-3), (100.0, 2e-2), (1_000.0, 2e-1)]); 4]);
         assert_eq!((drawn.matches("<g ").count(), drawn.matches("<circle ").count()), (4, 12));
         assert!(drawn.contains("translate(0 270)"), "the fourth begins a row");
-        assert!(drawn.contains("points=\"0.0,150.0 120.0,75.0 240.0,0.0\""), "{drawn}");
+        assert!(drawn.contains("points=\"10.9,143.2 120.0,75.0 229.1,6.8\""), "{drawn}");
         assert!(drawn.contains(">2.00 ms<") && drawn.contains(">200.00 ms<") && drawn.contains("median: n^1.00"));
     }
 

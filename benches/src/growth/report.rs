@@ -20,7 +20,7 @@ pub(super) struct Measured {
 
 pub(super) fn write(measured: &Measured, options: &Options) -> Result<()> {
     let mut text = format!("# How cost grows\n\n`{}`\n\n{}; {}.\n\n", options.tell(), machine(), measured.servers);
-    text += &format!("## Verdict\n\n{}\n{}", verdict(&measured.curves), failed(&measured.failed));
+    text += &format!("## Verdict\n\n{}{}\n", verdict(&measured.curves), failed(&measured.failed));
     text += &format!("{}\n![curves](growth.svg)\n\n{}\n", overview(&measured.curves), explained());
     for curve in &measured.curves {
         text += &format!("## {}\n\n{}\n\n{}\n", curve.name, curve.notes, numbers(curve));

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::Options;
 use super::busy::{Part, Times, Used};
-use super::replicas::CLIENTS;
+use super::replicas::{CLIENTS, failures};
 use crate::crowd::{Crowd, Flow};
 use crate::output::{self, table};
 use crate::wire::{self, Wires};
@@ -23,7 +23,7 @@ pub(super) struct Saturated {
     flow: &'static str,
     /// Requests a second.
     rate: f64,
-    failed: usize,
+    failures: String,
     /// Processors that each part kept busy.
     used: Vec<(Part, f64)>,
     cores: f64,
@@ -45,8 +45,8 @@ pub(super) async fn measure(options: &Options) -> Result<Vec<Saturated>> {
         let used = Used::so_far()?.since(&before);
         wires.close();
         crowd.forget().await;
-        let (rate, failed) = (made.rate(), made.failures.len());
-        all.push(Saturated { flow: flow.name(), rate, failed, used: busy(&used, made.within), cores });
+        let (rate, failures) = (made.rate(), failures(&made.failures));
+        all.push(Saturated { flow: flow.name(), rate, failures, used: busy(&used, made.within), cores });
         eprintln!("growth: at most {rate:.0} {} a second", flow.name());
     }
     Ok(all)
@@ -107,14 +107,14 @@ impl Saturated {
             format!("the machine is not full, so something is waited for; **{}** is the busiest", part.name())
         };
         let what = format!(
-            "* {}: {first} ({used:.2} of {} cores, {} a request).",
+            "* {}: {first} ({used:.2} of {} cores, {} a request{}).",
             self.flow,
             self.cores,
-            output::time(1e9 * used / self.rate)
+            output::time(1e9 * used / self.rate),
+            self.failures
         );
-        let failed = if self.failed > 0 { format!(" {} requests failed.", self.failed) } else { String::new() };
         let Some(((one, _), (two, limit))) = self.bound(1.0).zip(self.bound(2.0)) else {
-            return Ok(format!("{what}{failed} The servers are no children of this process and were not seen.\n"));
+            return Ok(format!("{what} The servers are no children of this process and were not seen.\n"));
         };
         let buys = format!(
             " One more machine like this for replicas of the api buys {:.0} % more requests at most",
@@ -129,7 +129,7 @@ impl Saturated {
             ),
             (None, None) => ".".to_owned(),
         };
-        Ok(format!("{what}{failed}{buys}{ends}\n"))
+        Ok(format!("{what}{buys}{ends}\n"))
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
 
     fn saturated(api: f64, postgres: f64, generator: f64) -> Saturated {
         let used = vec![(Part::Api, api), (Part::Postgres, postgres), (Part::Generator, generator)];
-        Saturated { flow: "get", rate: 1_000.0, failed: 0, used, cores: 2.0 }
+        Saturated { flow: "get", rate: 1_000.0, failures: String::new(), used, cores: 2.0 }
     }
 
     #[test]

@@ -31,15 +31,17 @@ pub(super) async fn measure(options: &Options) -> Result<Vec<Curve>> {
     crowd.populate(1, crate::crowd::GAMES).await;
     let api = crowd.replica("growth", None).await?;
     let mut audience = Audience::new(&crowd, &api);
+    let pid = api.running.pid().context("it runs")?;
+    let before = process::on_processor(pid)?;
     // Pools and plans first, so that memory is the streams' alone; with nobody there, nothing is told.
     for _ in 0..CHANGES {
         audience.change().await?;
     }
     // What is still under way is not told to those who come.
     tokio::time::sleep(SETTLE).await;
-    let pid = api.running.pid().context("it runs")?;
+    let join = process::on_processor(pid)?.saturating_sub(before).as_secs_f64() / CHANGES as f64;
     let empty = process::memory(pid)?.resident;
-    let mut curves = curves(empty);
+    let mut curves = curves(empty, join);
     for size in options.sizes(&[50, 200, 800]) {
         while audience.size < size {
             audience.open().await?;
@@ -51,10 +53,11 @@ pub(super) async fn measure(options: &Options) -> Result<Vec<Curve>> {
         let told = audience.told(pid).await?;
         let [memory, late, busy] = &mut curves;
         memory.add(size, &[held as f64]);
-        late.add(size, &[told.last, told.spread]);
+        late.add(size, &[told.last]);
+        late.note(&format!("{size} streams: {} from the first to the last.", Unit::Seconds.tell(told.spread)));
         busy.add(size, &[told.on_processor, idle]);
         busy.note(&format!(
-            "{size} streams: {} for each that is told.",
+            "{size} streams: {} for each that is told, the join included.",
             Unit::Seconds.tell(told.on_processor / size as f64)
         ));
         memory.note(&format!("{size} streams: {} each.", Unit::Bytes.tell(held as f64 / size as f64)));
@@ -62,17 +65,19 @@ pub(super) async fn measure(options: &Options) -> Result<Vec<Curve>> {
     Ok(curves.into())
 }
 
-fn curves(empty: u64) -> [Curve; 3] {
+/// In memory, delay and time on a processor, where without streams there is so much memory and so much a join.
+fn curves(empty: u64, join: f64) -> [Curve; 3] {
     let memory = vec![Series::new("memory of the api, more than without", Work::Linear)];
-    let late = vec![
-        Series::new("join to the last stream, median", Work::Linear),
-        Series::new("first stream to the last, median", Work::Linear),
-    ];
+    let late = vec![Series::new("join to the last stream, median", Work::Linear)];
     let busy = vec![
         Series::new("api on a processor for a change, median", Work::Linear),
         Series::new("api on a processor in a second without changes", Work::Linear),
     ];
     let without = format!("Without streams the api holds {}.", Unit::Bytes.tell(empty as f64));
+    let looked = format!(
+        "A join alone takes {}. Without changes, sessions are looked at every 20 s and streams kept alive every 30 s.",
+        Unit::Seconds.tell(join)
+    );
     [
         Curve::new("live updates: memory", "streams", Unit::Bytes, memory, &without),
         Curve::new(
@@ -82,13 +87,7 @@ fn curves(empty: u64) -> [Curve; 3] {
             late,
             "Changes of a game are gathered for 250 ms before they are told (LS-10). Every stream is a person's own.",
         ),
-        Curve::new(
-            "live updates: processor",
-            "streams",
-            Unit::Seconds,
-            busy,
-            "Without changes, sessions are looked at every 20 s and streams kept alive every 30 s.",
-        ),
+        Curve::new("live updates: processor", "streams", Unit::Seconds, busy, &looked),
     ]
 }
 
@@ -151,6 +150,8 @@ impl<'a> Audience<'a> {
     async fn change(&mut self) -> Result<Instant> {
         let request = self.crowd.requests()(Flow::Join, self.changes * 4);
         self.changes += 1;
+        // The last one was left long ago, and servers close what is idle.
+        self.wires.close();
         let since = Instant::now();
         self.wires.ask(&request).await.map_err(|why| anyhow!("a join failed: {why}"))?;
         Ok(since)
