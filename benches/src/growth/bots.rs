@@ -13,6 +13,8 @@ use crate::process;
 
 /// After a start, until it has nothing to do.
 const SETTLE: Duration = Duration::from_secs(5);
+/// Whatever a bot looks at by itself, it has looked at once.
+const ROUND: Duration = Duration::from_secs(30);
 /// Transactions of the world's database so far.
 const TRANSACTIONS: &str =
     "select (xact_commit + xact_rollback)::text from pg_stat_database where datname = current_database()";
@@ -27,10 +29,7 @@ pub(super) async fn measure(options: &Options) -> Result<Vec<Curve>> {
     let notes = "All of them on one shard, with nothing to do.";
     let processor = vec![Series::new("all bots on a processor, a second", Work::Linear)];
     let memory = vec![Series::new("memory of all bots", Work::Linear)];
-    let database = vec![
-        Series::new("transactions in Postgres, a second", Work::Linear),
-        Series::new("connections to Postgres", Work::Linear),
-    ];
+    let database = vec![Series::new("transactions in Postgres, a second", Work::Linear)];
     let mut processor = Curve::new("idle bots: processor", "bots", Unit::Seconds, processor, notes);
     let mut memory = Curve::new("idle bots: memory", "bots", Unit::Bytes, memory, notes);
     let mut database = Curve::new("idle bots: Postgres", "bots", Unit::Times, database, notes);
@@ -41,12 +40,13 @@ pub(super) async fn measure(options: &Options) -> Result<Vec<Curve>> {
         }
         tokio::time::sleep(SETTLE).await;
         let (before, asked) = (on_processor(&bots)?, number(&world, TRANSACTIONS).await?);
-        tokio::time::sleep(options.idle()).await;
-        let seconds = options.idle().as_secs_f64();
+        let watched = options.idle(ROUND);
+        tokio::time::sleep(watched).await;
+        let seconds = watched.as_secs_f64();
         processor.add(size, &[(on_processor(&bots)? - before).as_secs_f64() / seconds]);
         memory.add(size, &[resident(&bots)? as f64]);
-        let transactions = number(&world, TRANSACTIONS).await? - asked;
-        database.add(size, &[transactions / seconds, number(&world, CONNECTIONS).await?]);
+        database.add(size, &[(number(&world, TRANSACTIONS).await? - asked) / seconds]);
+        database.note(&format!("{size}: {} connections.", number(&world, CONNECTIONS).await?));
     }
     Ok(vec![processor, memory, database])
 }

@@ -34,8 +34,8 @@ pub struct Options {
     /// Seconds of every load.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// Seconds over which those who have nothing to do are watched.
-    #[arg(long, default_value_t = 20.0)]
+    /// The part of the time over which those who have nothing to do are watched: to try it.
+    #[arg(long, default_value_t = 1.0)]
     idle: f64,
     /// Of every curve only so many sizes, the smallest: to try it.
     #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
@@ -72,8 +72,8 @@ impl Options {
         Duration::from_secs_f64(self.seconds)
     }
 
-    fn idle(&self) -> Duration {
-        Duration::from_secs_f64(self.idle)
+    fn idle(&self, whole: Duration) -> Duration {
+        whole.mul_f64(self.idle)
     }
 
     fn sizes(&self, all: &[usize]) -> Vec<usize> {

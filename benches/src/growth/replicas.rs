@@ -43,7 +43,7 @@ pub(super) async fn measure(options: &Options) -> Result<Vec<Curve>> {
         let used = Used::so_far()?.since(&before);
         let each = |part| used.get(&part).copied().unwrap_or_default().as_secs_f64() / made.answered as f64;
         curve.note(&format!("{size}: {:.0} requests a second{}.", made.rate(), failures(&made.failures)));
-        if made.failures.len() as f64 <= FAILED * made.answered as f64 {
+        if few(&made) {
             curve.add(size, &[1.0 / made.rate(), each(Part::Api), each(Part::Postgres)]);
         } else {
             curve.note("That says nothing, and is left out.");
@@ -70,6 +70,11 @@ async fn saturate(crowd: &Crowd, apis: &[Replica], lasts: Duration) -> Result<Ma
     }
     ensure!(all.answered > 0, "no request was answered{}", failures(&all.failures));
     Ok(all)
+}
+
+/// Whether so few requests failed that the others say something.
+pub(super) fn few(made: &Made) -> bool {
+    made.failures.len() as f64 <= FAILED * made.answered as f64
 }
 
 /// Refusing is no answer, but an overloaded api may.

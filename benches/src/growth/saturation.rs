@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result};
 
 use super::Options;
 use super::busy::{Part, Times, Used};
-use super::replicas::{CLIENTS, failures};
+use super::replicas::{CLIENTS, failures, few};
 use crate::crowd::{Crowd, Flow};
 use crate::output::{self, table};
-use crate::wire::{self, Wires};
+use crate::wire::{self, Made, Wires};
 
 /// Pools fill and plans are made before anything counts.
 const WARM: Duration = Duration::from_secs(1);
@@ -21,9 +21,11 @@ const FULL: f64 = 0.85;
 #[derive(Clone, Debug)]
 pub(super) struct Saturated {
     flow: &'static str,
+    clients: usize,
     /// Requests a second.
     rate: f64,
-    failures: String,
+    /// Of so many that the rest says nothing.
+    failures: Option<String>,
     /// Processors that each part kept busy.
     used: Vec<(Part, f64)>,
     cores: f64,
@@ -36,20 +38,36 @@ pub(super) async fn measure(options: &Options) -> Result<Vec<Saturated>> {
     let cores = std::thread::available_parallelism().map_or(1.0, |cores| usize::from(cores) as f64);
     let mut all = Vec::new();
     for flow in [Flow::Get, Flow::List, Flow::Join] {
-        let requests = crowd.requests();
-        let next = move |number| requests(flow, number);
-        wire::saturate(&wires, CLIENTS, WARM, next.clone()).await?;
-        crowd.forget().await;
-        let before = Used::so_far()?;
-        let made = wire::saturate(&wires, CLIENTS, options.lasts(), next).await?;
-        let used = Used::so_far()?.since(&before);
-        wires.close();
-        crowd.forget().await;
-        let (rate, failures) = (made.rate(), failures(&made.failures));
-        all.push(Saturated { flow: flow.name(), rate, failures, used: busy(&used, made.within), cores });
-        eprintln!("growth: at most {rate:.0} {} a second", flow.name());
+        // An overloaded api refuses, which is cheap: then fewer clients are the most.
+        let mut clients = CLIENTS;
+        let saturated = loop {
+            let (made, used) = most(&crowd, &wires, flow, clients, options.lasts()).await?;
+            let few = few(&made);
+            if few || clients == 1 {
+                let failures = (!few).then(|| failures(&made.failures));
+                let (rate, used) = (made.rate(), busy(&used, made.within));
+                break Saturated { flow: flow.name(), clients, rate, failures, used, cores };
+            }
+            clients /= 2;
+        };
+        eprintln!("growth: at most {:.0} {} a second by {clients} clients", saturated.rate, flow.name());
+        all.push(saturated);
     }
     Ok(all)
+}
+
+/// As much as so many clients can make the api answer, and what that used.
+async fn most(crowd: &Crowd, wires: &Arc<Wires>, flow: Flow, clients: usize, lasts: Duration) -> Result<(Made, Times)> {
+    let requests = crowd.requests();
+    let next = move |number| requests(flow, number);
+    wire::saturate(wires, clients, WARM, next.clone()).await?;
+    crowd.forget().await;
+    let before = Used::so_far()?;
+    let made = wire::saturate(wires, clients, lasts, next).await?;
+    let used = Used::so_far()?.since(&before);
+    wires.close();
+    crowd.forget().await;
+    Ok((made, used))
 }
 
 fn busy(used: &Times, within: Duration) -> Vec<(Part, f64)> {
@@ -87,7 +105,7 @@ impl Saturated {
     }
 
     fn cells(&self) -> Vec<String> {
-        let mut cells = vec![self.flow.to_owned(), format!("{:.0}", self.rate)];
+        let mut cells = vec![self.flow.to_owned(), self.clients.to_string(), format!("{:.0}", self.rate)];
         cells.extend(Part::ALL.map(|part| format!("{:.2}", self.of(part))));
         cells.push(format!("{:.2} of {}", self.all(), self.cores));
         cells.extend([1.0, 2.0].map(|machines| match self.bound(machines) {
@@ -99,6 +117,9 @@ impl Saturated {
     }
 
     fn sentence(&self) -> Result<String> {
+        if let Some(failures) = &self.failures {
+            return Ok(format!("* {}: says nothing{failures}.\n", self.flow));
+        }
         let (part, used) = self.busiest().context("nothing ran")?;
         let full = self.all() >= FULL * self.cores;
         let first = if full {
@@ -107,11 +128,10 @@ impl Saturated {
             format!("the machine is not full, so something is waited for; **{}** is the busiest", part.name())
         };
         let what = format!(
-            "* {}: {first} ({used:.2} of {} cores, {} a request{}).",
+            "* {}: {first} ({used:.2} of {} cores, {} a request).",
             self.flow,
             self.cores,
-            output::time(1e9 * used / self.rate),
-            self.failures
+            output::time(1e9 * used / self.rate)
         );
         let Some(((one, _), (two, limit))) = self.bound(1.0).zip(self.bound(2.0)) else {
             return Ok(format!("{what} The servers are no children of this process and were not seen.\n"));
@@ -135,13 +155,13 @@ impl Saturated {
 
 /// The section of the report, from what was measured.
 pub(super) fn told(all: &[Saturated]) -> Result<String> {
-    let mut head = vec!["flow", "requests a second"];
+    let mut head = vec!["flow", "clients", "requests a second"];
     head.extend(Part::ALL.map(Part::name));
     head.extend(["in use", "one machine without generator, at most", "two, at most"]);
     let rows: Vec<_> = all.iter().map(Saturated::cells).collect();
     let sentences: String = all.iter().map(Saturated::sentence).collect::<Result<_>>()?;
     Ok(format!(
-        "One api, {CLIENTS} clients that each wait for their answer. Columns of parts are processors kept busy. The last \
+        "One api, clients that each wait for their answer. Columns of parts are processors kept busy. The last \
          two are bounds by time on processors alone, with everything but the api on one machine: a network between \
          them costs more than is counted here.\n\n{}\n{sentences}",
         table(&head, &rows)
@@ -154,7 +174,7 @@ mod tests {
 
     fn saturated(api: f64, postgres: f64, generator: f64) -> Saturated {
         let used = vec![(Part::Api, api), (Part::Postgres, postgres), (Part::Generator, generator)];
-        Saturated { flow: "get", rate: 1_000.0, failures: String::new(), used, cores: 2.0 }
+        Saturated { flow: "get", clients: 16, rate: 1_000.0, failures: None, used, cores: 2.0 }
     }
 
     #[test]
@@ -183,6 +203,9 @@ mod tests {
     #[test]
     fn a_machine_with_processors_left_is_not_called_full_and_unseen_servers_promise_nothing() {
         assert!(saturated(0.5, 0.2, 0.1).sentence().unwrap().contains("not full"));
+        let failures = Some(", and 9 failed, first it answered 503".to_owned());
+        let refused = Saturated { failures, ..saturated(1.0, 0.2, 0.8) };
+        assert_eq!(refused.sentence().unwrap(), "* get: says nothing, and 9 failed, first it answered 503.\n");
         let unseen = Saturated { used: vec![(Part::Api, 1.0), (Part::Generator, 1.0)], ..saturated(0.0, 0.0, 0.0) };
         assert!(unseen.sentence().unwrap().contains("were not seen"));
         assert!(unseen.cells().ends_with(&["unknown".to_owned(), "unknown".to_owned()]));

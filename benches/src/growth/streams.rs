@@ -20,6 +20,8 @@ use crate::wire::Wires;
 const CHANGES: usize = 15;
 /// From a change to its end, with much to spare.
 const SETTLE: Duration = Duration::from_secs(2);
+/// From one look at the sessions to the next.
+const LOOK: Duration = Duration::from_secs(20);
 /// Everybody has heard by then.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A stream says something at least every 30 s.
@@ -47,8 +49,9 @@ pub(super) async fn measure(options: &Options) -> Result<Vec<Curve>> {
             audience.open().await?;
         }
         let before = process::on_processor(pid)?;
-        tokio::time::sleep(options.idle()).await;
-        let idle = process::on_processor(pid)?.saturating_sub(before).as_secs_f64() / options.idle().as_secs_f64();
+        let watched = options.idle(LOOK);
+        tokio::time::sleep(watched).await;
+        let idle = process::on_processor(pid)?.saturating_sub(before).as_secs_f64() / watched.as_secs_f64();
         let held = process::memory(pid)?.resident.saturating_sub(empty);
         let told = audience.told(pid).await?;
         let [memory, late, busy] = &mut curves;
