@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::tests::discord::ids;
+use ::tests::discord::{Setup, ids};
+use ::tests::servers::Servers;
 use ::tests::world::{Replica, Service, World, in_minutes};
 use anyhow::{Context as _, Result};
 use shared::cache::Cache;
@@ -79,7 +80,17 @@ impl Crowd {
     /// # Errors
     /// When servers or services cannot be had.
     pub async fn gather() -> Result<Self> {
-        let world = World::empty().await?;
+        let crowd = Self::gather_in(Setup::demo()).await?;
+        crowd.populate(1, GAMES).await;
+        Ok(crowd)
+    }
+
+    /// The same in another Discord, with the one game that others are copied from.
+    ///
+    /// # Errors
+    /// When servers or services cannot be had.
+    pub async fn gather_in(setup: Setup) -> Result<Self> {
+        let world = World::with(Servers::start().await?, setup).await?;
         for (name, value) in [("LOG_LEVEL", "info"), ("OTEL_SDK_DISABLED", "true")] {
             world.set(name, value);
         }
@@ -98,35 +109,51 @@ impl Crowd {
         world.kill(Service::Bot).await;
         let beats = beats(&world)?;
         let crowd = Self { world, template: template.into(), _beats: beats };
-        crowd.prepare().await;
+        crowd.open_sessions().await;
         Ok(crowd)
     }
 
-    /// Copies of the one game with ten placeholders each, and sessions.
-    async fn prepare(&self) {
+    /// Sessions of the people, and as many of the host.
+    async fn open_sessions(&self) {
         let people = PEOPLE.map(|(_, id)| id.to_string()).join(", ");
         self.world
             .does(format!(
-                "insert into games select (jsonb_populate_record(g, jsonb_build_object(
-                     'id', ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'title', 'Prepared'))).*
-                   from games g, generate_series(1, {GAMES}) as n;
-                 insert into announcements select (jsonb_populate_record(a, jsonb_build_object('game_id', g.id))).*
-                   from announcements a, games g where g.title = 'Prepared';
-                 insert into participants (id, game_id, placeholder, position_type, position, joined_at)
-                   select gen_random_uuid(), g.id, 'Guest ' || n, 8000, n, now()
-                   from games g, generate_series(1, 10) as n where g.title = 'Prepared';
-                 insert into sessions (token_sha256, user_id, created_at, last_seen_at, ends_at)
+                "insert into sessions (token_sha256, user_id, created_at, last_seen_at, ends_at)
                    select sha256(('crowd-' || n)::bytea),
                      (select id from users where discord_id = (array[{people}])[n % {count} + 1]),
                      now(), now(), now() + interval '1 day' from generate_series(0, {SESSIONS} - 1) as n;
                  insert into sessions (token_sha256, user_id, created_at, last_seen_at, ends_at)
                    select sha256(('host-' || n)::bytea), (select id from users where discord_id = {host}),
                      now(), now(), now() + interval '1 day' from generate_series(0, {SESSIONS} - 1) as n;
-                 analyze;",
+                 analyze sessions;",
                 count = PEOPLE.len(),
                 host = ids::DM,
             ))
             .await;
+    }
+
+    /// Copies of the one game with ten placeholders each, numbered so.
+    pub async fn populate(&self, from: usize, to: usize) {
+        let id = "('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid";
+        self.world
+            .does(format!(
+                "-- References hold by construction; to check each would take longer than the rest.
+                 set session_replication_role = replica;
+                 insert into games select copy.* from games g, generate_series({from}, {to}) as n,
+                     lateral jsonb_populate_record(g, jsonb_build_object('id', {id}, 'title', 'Prepared')) as copy
+                   where g.title <> 'Prepared';
+                 insert into announcements select copy.*
+                   from announcements a join games g on g.id = a.game_id, generate_series({from}, {to}) as n,
+                     lateral jsonb_populate_record(a, jsonb_build_object('game_id', {id})) as copy
+                   where g.title <> 'Prepared';
+                 insert into participants (id, game_id, placeholder, position_type, position, joined_at)
+                   select gen_random_uuid(), {id}, 'Guest ' || place, 8000, place, now()
+                   from generate_series({from}, {to}) as n, generate_series(1, 10) as place;"
+            ))
+            .await;
+        for table in ["games", "announcements", "participants"] {
+            self.world.does(format!("vacuum analyze {table}")).await;
+        }
     }
 
     /// Takes back what load has written, so that every measurement begins with the same rows.
@@ -182,9 +209,15 @@ impl Crowd {
     }
 }
 
-/// A game that is prepared.
+/// A game that is prepared, of `GAMES`.
 fn game(number: usize) -> Uuid {
-    Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000 + (number % GAMES + 1) as u128)
+    prepared(number % GAMES + 1)
+}
+
+/// The game that [`Crowd::populate`] gave this number.
+#[must_use]
+pub fn prepared(number: usize) -> Uuid {
+    Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000 + number as u128)
 }
 
 /// Says for the bot, which does not run, that what it told of the guild is as it is.

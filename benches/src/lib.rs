@@ -5,6 +5,7 @@ pub mod crowd;
 pub mod edges;
 pub mod gate;
 pub mod goals;
+pub mod growth;
 pub mod output;
 pub mod overhead;
 pub mod process;

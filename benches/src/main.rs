@@ -2,7 +2,7 @@
 #![expect(clippy::print_stdout, reason = "an arm answers the runner that started it")]
 
 use benches::arm::Arm;
-use benches::{gate, goals, overhead, summary};
+use benches::{gate, goals, growth, overhead, summary};
 use clap::Parser;
 
 /// Measures what things cost. `cargo bench` measures single edges and requests; this is for whole services.
@@ -15,6 +15,8 @@ enum Runner {
     Gate,
     /// Throughput, latency, memory, start: the goals, what was measured, and whether they are met.
     Goals(goals::Options),
+    /// How cost grows with games, participants, rows, guilds, streams and replicas, and what runs out first.
+    Growth(growth::Options),
     /// The table of what `cargo bench` measured.
     Summary,
     /// The paths of the gate, as it runs them under valgrind.
@@ -40,6 +42,7 @@ fn main() -> anyhow::Result<()> {
         Runner::Gate => gate::run(),
         Runner::Summary => summary::write(),
         Runner::Goals(options) => tokio::runtime::Runtime::new()?.block_on(goals::run(options)),
+        Runner::Growth(options) => tokio::runtime::Runtime::new()?.block_on(growth::run(options)),
         Runner::Overhead(options) => tokio::runtime::Runtime::new()?.block_on(overhead::run(options)),
     }
 }

@@ -30,6 +30,37 @@ pub fn on_processor(pid: u32) -> Result<Duration> {
     Ok(times.sum())
 }
 
+/// All processes that descend from one, with the names of their programs, of which the kernel keeps fifteen letters.
+///
+/// # Errors
+/// When there is no `/proc`.
+pub fn descendants(root: u32) -> Result<Vec<(u32, String)>> {
+    let numbers = fs::read_dir("/proc").context("looking at all processes")?.flatten();
+    let all: Vec<(u32, String, u32)> = numbers
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            // One that ends meanwhile is none.
+            let (name, parent) = named(&fs::read_to_string(entry.path().join("stat")).ok()?)?;
+            Some((pid, name, parent))
+        })
+        .collect();
+    let (mut found, mut parents) = (Vec::new(), vec![root]);
+    while let Some(one) = parents.pop() {
+        for (pid, name, _) in all.iter().filter(|(.., parent)| *parent == one) {
+            parents.push(*pid);
+            found.push((*pid, name.clone()));
+        }
+    }
+    Ok(found)
+}
+
+/// The program and the parent of a line of `stat`; a name may hold anything, brackets and spaces too.
+fn named(stat: &str) -> Option<(String, u32)> {
+    let (before, after) = stat.rsplit_once(')')?;
+    let (_, name) = before.split_once('(')?;
+    Some((name.to_owned(), after.split_whitespace().nth(1)?.parse().ok()?))
+}
+
 /// What a process holds.
 ///
 /// # Errors
@@ -60,6 +91,19 @@ pub fn pin(pid: u32, processors: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_may_have_any_name_and_a_child_of_a_child_descends() {
+        assert_eq!(named("7 (a) b (c) S 3 7 7"), Some(("a) b (c".to_owned(), 3)));
+        let mut child = Command::new("sh").args(["-c", "cat; true"]).stdin(Stdio::piped()).spawn().unwrap();
+        let reads = |pid| descendants(pid).unwrap().iter().any(|(_, name)| name == "cat");
+        while !reads(child.id()) {
+            std::thread::yield_now();
+        }
+        assert!(reads(std::process::id()));
+        // Waiting closes its stdin.
+        assert!(child.wait().unwrap().success());
+    }
 
     #[test]
     fn the_kernel_tells_of_this_process() {

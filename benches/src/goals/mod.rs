@@ -1,6 +1,6 @@
 //! The goals for two cores with everything on one machine: what was wanted, what was measured, whether it is met.
 
-mod claims;
+pub(crate) mod claims;
 mod footprint;
 mod notices;
 mod requests;
