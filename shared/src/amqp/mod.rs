@@ -29,9 +29,10 @@ pub use topology::{Names, Queue};
 const CONNECT: Duration = Duration::from_secs(10);
 /// A silent peer is noticed after two of these.
 const HEARTBEAT_SECONDS: u16 = 10;
-/// The client keeps 64 frames a connection, all of them written to at once: 8 MiB with the broker's own maximum, which
-/// is made for large bodies, and ours are small. A body that is larger takes several.
-const FRAME_BYTES: u32 = 16 * 1024;
+/// The largest frame in bytes, as RabbitMQ has it: a message of somebody else may have headers of one, and who asks for
+/// less never gets past that message. Asked for and not left to the broker, since the client then begins with the memory
+/// for 64 of them, of which the system gives what is used; told by the broker, it would grow into it by writing to all.
+const FRAME_BYTES: u32 = 131_072;
 /// Trying again waits at most this, so that the broker is found soon after it came back.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 

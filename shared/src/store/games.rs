@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::people::Person;
-use super::rosters::{Rows, column};
+use super::rosters::{Flags, Numbers, Rows, Texts, Uuids, column};
 use super::{Sql, discord_ids, snowflake, snowflakes};
 use crate::domain::game::{Game, Status};
 use crate::domain::ids::{
@@ -262,11 +262,9 @@ pub async fn views(sql: &mut Sql, games: &[GameId]) -> Result<Vec<GameView>> {
            d.discord_id as guild_discord, d.name as guild_name, c.discord_id as channel_discord, c.name as channel_name,
            a.message_id as "message_id?", h.discord_id as host_discord, h.username, h.global_name, h.avatar,
            h.notify_dm, h.muted_kinds,
-           r.ids, r.users as "users: Vec<Option<Uuid>>", r.placeholders as "placeholders: Vec<Option<String>>",
-           r.position_types, r.positions, r.joined_at as joins, r.discord_ids as "discord_ids: Vec<Option<i64>>",
-           r.usernames as "usernames: Vec<Option<String>>", r.global_names as "global_names: Vec<Option<String>>",
-           r.avatars as "avatars: Vec<Option<String>>", r.notify_dms as "notify_dms: Vec<Option<bool>>",
-           r.muted as "muted: Vec<Option<String>>"
+           r.ids, r.users as "users: Uuids", r.names as "names: Texts", r.classes, r.positions, r.joins,
+           r.discords as "discords: Numbers", r.usernames as "usernames: Texts", r.globals as "globals: Texts",
+           r.avatars as "avatars: Texts", r.dms as "dms: Flags", r.muted as "muted: Texts"
          from unnest($1::uuid[]) with ordinality as wanted (id, place)
            join games g on g.id = wanted.id
            join guilds d on d.id = g.guild_id
@@ -274,11 +272,10 @@ pub async fn views(sql: &mut Sql, games: &[GameId]) -> Result<Vec<GameView>> {
            join users h on h.id = g.host_id
            left join announcements a on a.game_id = g.id
            cross join lateral (
-             select array_agg(id) as ids, array_agg(user_id) as users, array_agg(placeholder) as placeholders,
-               array_agg(position_type) as position_types, array_agg(position) as positions,
-               array_agg(joined_at) as joined_at, array_agg(discord_id) as discord_ids,
-               array_agg(username) as usernames, array_agg(global_name) as global_names, array_agg(avatar) as avatars,
-               array_agg(notify_dm) as notify_dms, array_agg(muted_kinds::text) as muted
+             select array_agg(id) as ids, array_agg(user_id) as users, array_agg(placeholder) as names,
+               array_agg(position_type) as classes, array_agg(position) as positions, array_agg(joined_at) as joins,
+               array_agg(discord_id) as discords, array_agg(username) as usernames, array_agg(global_name) as globals,
+               array_agg(avatar) as avatars, array_agg(notify_dm) as dms, array_agg(muted_kinds::text) as muted
              from (select p.*, u.discord_id, u.username, u.global_name, u.avatar, u.notify_dm, u.muted_kinds
                    from participants p left join users u on u.id = p.user_id where p.game_id = g.id
                    order by p.position_type, p.position, p.joined_at, p.id) as row) as r
@@ -306,15 +303,15 @@ pub async fn views(sql: &mut Sql, games: &[GameId]) -> Result<Vec<GameView>> {
             },
             rows: Rows {
                 users: column(row.users),
-                placeholders: column(row.placeholders),
-                position_types: column(row.position_types),
+                names: column(row.names),
+                classes: column(row.classes),
                 positions: column(row.positions),
-                joined_at: column(row.joins),
-                discord_ids: column(row.discord_ids),
+                joins: column(row.joins),
+                discords: column(row.discords),
                 usernames: column(row.usernames),
-                global_names: column(row.global_names),
+                globals: column(row.globals),
                 avatars: column(row.avatars),
-                notify_dms: column(row.notify_dms),
+                dms: column(row.dms),
                 muted: column(row.muted),
             }
             .of(row.ids.unwrap_or_default())?,

@@ -89,6 +89,12 @@ pub async fn remove(sql: &mut Sql, game: GameId, row: ParticipantId) -> Result<b
     Ok(unheard.unwrap_or(false))
 }
 
+// Short, since they stand in a statement that every span of it tells: columns in which a value may be missing.
+pub(super) type Uuids = Vec<Option<Uuid>>;
+pub(super) type Texts = Vec<Option<String>>;
+pub(super) type Numbers = Vec<Option<i64>>;
+pub(super) type Flags = Vec<Option<bool>>;
+
 /// One column of a game's rows; nothing of a game without any.
 pub(super) type Column<T> = std::vec::IntoIter<T>;
 
@@ -100,15 +106,15 @@ pub(super) fn column<T>(values: Option<Vec<T>>) -> Column<T> {
 /// work that one JSON object a row is.
 pub(super) struct Rows {
     pub(super) users: Column<Option<Uuid>>,
-    pub(super) placeholders: Column<Option<String>>,
-    pub(super) position_types: Column<i32>,
+    pub(super) names: Column<Option<String>>,
+    pub(super) classes: Column<i32>,
     pub(super) positions: Column<i32>,
-    pub(super) joined_at: Column<DateTime<Utc>>,
-    pub(super) discord_ids: Column<Option<i64>>,
+    pub(super) joins: Column<DateTime<Utc>>,
+    pub(super) discords: Column<Option<i64>>,
     pub(super) usernames: Column<Option<String>>,
-    pub(super) global_names: Column<Option<String>>,
+    pub(super) globals: Column<Option<String>>,
     pub(super) avatars: Column<Option<String>>,
-    pub(super) notify_dms: Column<Option<bool>>,
+    pub(super) dms: Column<Option<bool>>,
     /// Arrays as Postgres writes them: their lengths differ, so they make no array of arrays.
     pub(super) muted: Column<Option<String>>,
 }
@@ -120,18 +126,19 @@ impl Rows {
     }
 
     fn next(&mut self, id: Uuid) -> Option<anyhow::Result<(Row, Option<Person>)>> {
-        let (user, placeholder) = (self.users.next()?, self.placeholders.next()?);
-        let (class, position) = (class(self.position_types.next()?), self.positions.next()?);
-        let joined_at = self.joined_at.next()?;
+        let (user, placeholder) = (self.users.next()?, self.names.next()?);
+        let (class, position) = (class(self.classes.next()?), self.positions.next()?);
+        let joined_at = self.joins.next()?;
         let person = self.person(user)?;
-        let row = || Ok(Row { id: ParticipantId(id), who: who(user, placeholder)?, class: class?, position, joined_at });
+        let row =
+            || Ok(Row { id: ParticipantId(id), who: who(user, placeholder)?, class: class?, position, joined_at });
         Some(row().and_then(|row| Ok((row, person.transpose()?))))
     }
 
     fn person(&mut self, user: Option<Uuid>) -> Option<Option<anyhow::Result<Person>>> {
-        let (discord, username) = (self.discord_ids.next()?, self.usernames.next()?);
-        let (global_name, avatar) = (self.global_names.next()?, self.avatars.next()?);
-        let (notify_dm, muted) = (self.notify_dms.next()?, self.muted.next()?);
+        let (discord, username) = (self.discords.next()?, self.usernames.next()?);
+        let (global_name, avatar) = (self.globals.next()?, self.avatars.next()?);
+        let (notify_dm, muted) = (self.dms.next()?, self.muted.next()?);
         let (Some(user), Some(discord), Some(username)) = (user, discord, username) else { return Some(None) };
         let kinds = muted.unwrap_or_default();
         let person = |discord| Person {
@@ -141,7 +148,12 @@ impl Rows {
             global_name,
             avatar,
             notify_dm: notify_dm.unwrap_or(true),
-            muted_kinds: kinds.trim_matches(['{', '}']).split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect(),
+            muted_kinds: kinds
+                .trim_matches(['{', '}'])
+                .split(',')
+                .filter(|kind| !kind.is_empty())
+                .map(str::to_owned)
+                .collect(),
         };
         Some(Some(snowflake(discord).map(person)))
     }

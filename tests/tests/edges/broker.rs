@@ -1,7 +1,7 @@
 //! AMQP, both ways.
 
 use lapin::options::{BasicPublishOptions, ExchangeDeclareOptions, QueueBindOptions};
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 use tests::otlp::{Received, Span, Status};
 use tests::world::World;
@@ -68,7 +68,7 @@ async fn a_message_that_is_handled_tells_which_it_is_where_it_came_from_and_how_
 }
 
 /// Hands a message to our queue as somebody could who has the broker's password and another mind.
-async fn a_stranger_publishes(world: &World) {
+async fn a_stranger_publishes(world: &World, headers: FieldTable) {
     let connection = Connection::connect(world.servers.amqp_url(), ConnectionProperties::default()).await;
     let connection = connection.expect("RabbitMQ answers");
     let channel = connection.create_channel().await.expect("a channel");
@@ -85,7 +85,7 @@ async fn a_stranger_publishes(world: &World) {
         none,
     );
     bound.await.expect("it is bound");
-    let properties = BasicProperties::default().with_message_id("canary-id".into());
+    let properties = BasicProperties::default().with_message_id("canary-id".into()).with_headers(headers);
     let sent = channel.basic_publish(
         exchange.as_str().into(),
         "canary.key".into(),
@@ -100,7 +100,7 @@ async fn a_stranger_publishes(world: &World) {
 #[tokio::test(flavor = "multi_thread")]
 async fn t_16_a_foreign_exchange_key_and_id_reach_no_name_no_label_and_no_attribute() {
     let world = World::new().await;
-    a_stranger_publishes(&world).await;
+    a_stranger_publishes(&world, FieldTable::default()).await;
     let queue = format!("{}.bot.deliveries", world.namespace);
     let span = span(&world, &format!("process _OTHER:{queue}")).await;
     let told = |key: &str| span.attribute(key);
@@ -141,4 +141,16 @@ async fn t_16_what_no_queue_wants_is_counted_by_a_declared_kind_of_event() {
         span.attribute("error.type").as_deref() == Some("returned") && span.status == Status::Error(String::new())
     }));
     assert!(!all_that_was_told(&world.sink.received()).contains("canary"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t_16_headers_as_large_as_the_broker_takes_are_parked_and_stop_nobody() {
+    let world = World::new().await;
+    let mut headers = FieldTable::default();
+    headers.insert("canary".into(), AMQPValue::LongString("x".repeat(100_000).into()));
+    a_stranger_publishes(&world, headers).await;
+    let labels = [("gamesched.source", "message"), ("gamesched.parked.reason", "undecodable")];
+    reads(&world, "gamesched.parked.added", &labels, 1.0).await;
+    let [_, processed] = created(&world).await;
+    assert_eq!(processed.attribute("gamesched.outcome").as_deref(), Some("done"));
 }

@@ -49,6 +49,8 @@ async fn t_02_a_pool_that_is_exhausted_says_so_and_so_do_those_that_wait_for_the
     until(&world, pool("db.client.connection.max", &POOL), ARRIVAL, |max| max == 16.0).await;
     let lock = locked(&world).await;
     let free = async {
+        // While its connections are opened some wait already.
+        until(&world, used, ARRIVAL, |used| used == 16.0).await;
         let received = until(&world, pending, ARRIVAL, |pending| pending >= 1.0).await;
         drop(lock);
         received
