@@ -79,7 +79,14 @@ impl Crowd {
     /// # Errors
     /// When servers or services cannot be had.
     pub async fn gather() -> Result<Self> {
-        let world = World::empty().await?;
+        Self::within(World::empty().await?).await
+    }
+
+    /// The same in a world that somebody made.
+    ///
+    /// # Errors
+    /// When services cannot be had.
+    pub async fn within(world: World) -> Result<Self> {
         for (name, value) in [("LOG_LEVEL", "info"), ("OTEL_SDK_DISABLED", "true")] {
             world.set(name, value);
         }
