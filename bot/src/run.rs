@@ -67,12 +67,8 @@ fn build(settings: &Settings, process: &Process) -> anyhow::Result<Bot> {
     };
     Ok(Bot {
         app,
-        discord: Discord::new(
-            &settings.discord_api_url,
-            &settings.discord_token,
-            settings.discord_requests_per_second,
-        )
-        .map_err(|fault| anyhow!("DISCORD_API_URL: {fault:#}"))?,
+        discord: Discord::new(&settings.discord_api_url, &settings.discord_token, settings.discord_requests_per_second)
+            .map_err(|fault| anyhow!("DISCORD_API_URL: {fault:#}"))?,
         budget: Budget::new(cache.clone(), allowed(settings)),
         cache,
         breaker: Breaker::closed(),
@@ -101,7 +97,14 @@ fn consumers(bot: &Arc<Bot>, process: &Process, broker: &Broker, letters: u16) {
     let (handler, state, stop, to) =
         (Arc::clone(&announcer), announcements.clone(), process.stop.clone(), broker.clone());
     process.tasks.run("announcements", move || {
-        consumer::run(to.clone(), Queue::Announcements, ANNOUNCEMENTS, Arc::clone(&handler), state.clone(), stop.clone())
+        consumer::run(
+            to.clone(),
+            Queue::Announcements,
+            ANNOUNCEMENTS,
+            Arc::clone(&handler),
+            state.clone(),
+            stop.clone(),
+        )
     });
     let (handler, state, stop, to) = (Arc::clone(&sender), deliveries.clone(), process.stop.clone(), broker.clone());
     process.tasks.run("deliveries", move || {

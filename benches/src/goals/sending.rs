@@ -54,7 +54,10 @@ pub(super) async fn measure(cores: usize, steady: Duration, due: u32) -> Result<
     // Pools, plans and channels first.
     sent(world, RATE, Duration::from_secs(1)).await?;
     let number = (f64::from(RATE) * steady.as_secs_f64()) as u32;
-    let goals = vec![at_a_rate(&sent(world, number, steady).await?, steady), at_once(&sent(world, due, Duration::from_secs(1)).await?)];
+    let goals = vec![
+        at_a_rate(&sent(world, number, steady).await?, steady),
+        at_once(&sent(world, due, Duration::from_secs(1)).await?),
+    ];
     let violations = world.discord.violations().await;
     ensure!(violations.is_empty(), "Discord would object: {violations:?}");
     world.kill(Service::Bot).await;
@@ -141,7 +144,7 @@ async fn sent(world: &World, number: u32, over: Duration) -> Result<Sent> {
     ran.iter_mut().for_each(|(name, ran)| *ran -= before.get(name).copied().unwrap_or_default().min(*ran));
     let letters = world.discord.letters(after).await;
     let (latencies, within) = compared(&letters, &due(world).await?)?;
-    world.does("delete from games where title = 'Due'; delete from deliveries; delete from outbox;".to_owned()).await;
+    world.does("delete from deliveries; delete from games where title = 'Due'; delete from outbox;".to_owned()).await;
     Ok(Sent { latencies, within, ran, lasted })
 }
 
@@ -150,8 +153,9 @@ fn games(number: u32) -> String {
     format!(
         "insert into games select (jsonb_populate_record(g, jsonb_build_object(
              'id', gen_random_uuid(), 'title', 'Due', 'host_id', u.id))).*
-           from (select * from games where title = 'Prepared' limit 1) g, generate_series(1, {number}) as n
-             join users u on u.discord_id = {FIRST} + n % {PEOPLE};
+           from games g cross join generate_series(1, {number}) as n
+             join users u on u.discord_id = {FIRST} + n % {PEOPLE}
+           where g.id = (select id from games where title = 'Prepared' limit 1);
          insert into participants (id, game_id, placeholder, position_type, position, joined_at)
            select gen_random_uuid(), g.id, 'Guest ' || n, 8000, n, now()
            from games g, generate_series(1, 4) as n where g.title = 'Due';
