@@ -142,6 +142,8 @@ async fn l_44_where_discord_grants_more_letters_leave_faster_and_none_twice() {
     world.start_all().await.expect("the services start");
     let host = world.signed_in("dm").await;
     game(&host, &in_minutes(600), "[60]").await;
+    world.settle().await;
+    world.kill(Service::Bot).await;
     world
         .does(
             "insert into scheduled_notifications (id, guild_id, game_id, kind, minutes_before, due_at, for_start_at,
@@ -152,6 +154,8 @@ async fn l_44_where_discord_grants_more_letters_leave_faster_and_none_twice() {
                 .to_owned(),
         )
         .await;
+    world.until("select count(*)::text from deliveries", "300").await;
+    world.start(Service::Bot).await.expect("the bot starts");
     world.until("select count(*)::text from deliveries where state = 'sent'", "300").await;
     let letters = world.discord.letters(0).await;
     assert_eq!(letters.len(), 300);
