@@ -7,10 +7,14 @@ use std::time::{Duration, Instant};
 use shared::cache::{Cache, Permit};
 use shared::domain::ids::DiscordChannel;
 
-/// Calls a second of background work over all replicas.
-const BACKGROUND: u32 = 25;
-/// Calls a second of one replica while Redis cannot be asked: small, so that eight replicas stay within the whole.
-const SHARE: f64 = 3.0;
+/// Of the requests that Discord allows: pieces of background work begun in a second, over all replicas. A letter is one
+/// piece and two requests; people who press buttons need the rest.
+const BACKGROUND: u16 = 2;
+/// Of the background work: what one replica begins while Redis cannot be asked. Small, so that eight stay within the whole.
+const SHARE: f64 = 0.12;
+/// Letters that a replica works on at once, for every fifty requests a second, and at most: what an answer of Discord
+/// takes must not bound the rate.
+const LETTERS: (u16, u16) = (32, 256);
 /// Between consecutive calls in a channel; the last for ever (DI-37).
 const GAPS: [Duration; 6] = [
     Duration::ZERO,
@@ -23,10 +27,41 @@ const GAPS: [Duration; 6] = [
 /// After this much quiet a channel begins anew.
 const QUIET: Duration = Duration::from_secs(5);
 
+/// What Discord allows, and what is made of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed(u16);
+
+impl Allowed {
+    /// So many requests a second over all replicas.
+    #[must_use]
+    pub const fn requests(a_second: u16) -> Self {
+        Self(a_second)
+    }
+
+    /// Pieces of background work a second over all replicas; at least one.
+    fn background(self) -> u32 {
+        u32::from(self.0 / BACKGROUND).max(1)
+    }
+
+    /// The same for a replica that is alone.
+    fn share(self) -> f64 {
+        f64::from(self.background()) * SHARE
+    }
+
+    /// Letters that a replica works on at once.
+    #[must_use]
+    pub fn letters(self) -> u16 {
+        let (fifty, most) = LETTERS;
+        let scaled = u32::from(fifty) * u32::from(self.0) / 50;
+        u16::try_from(scaled).unwrap_or(most).clamp(fifty, most)
+    }
+}
+
 /// The budget of background calls.
 #[derive(Debug)]
 pub struct Budget {
     cache: Cache,
+    allowed: Allowed,
     /// When this replica may call next while Redis is away.
     alone: Mutex<Option<Instant>>,
 }
@@ -34,14 +69,15 @@ pub struct Budget {
 impl Budget {
     /// The budget that the replicas share through `cache`.
     #[must_use]
-    pub fn new(cache: Cache) -> Self {
-        Self { cache, alone: Mutex::new(None) }
+    pub fn new(cache: Cache, allowed: Allowed) -> Self {
+        Self { cache, allowed, alone: Mutex::new(None) }
     }
 
     /// Waits for a permit; false when there is none before `until`.
     pub async fn permit(&self, until: Instant) -> bool {
+        let rate = self.allowed.background();
         loop {
-            let wait = match self.cache.permit("discord", BACKGROUND, Duration::from_secs(1), BACKGROUND).await {
+            let wait = match self.cache.permit("discord", rate, Duration::from_secs(1), rate).await {
                 Ok(Permit::Granted) => return true,
                 Ok(Permit::Wait(wait)) => wait,
                 Err(_away) => match self.alone(Instant::now()) {
@@ -61,7 +97,7 @@ impl Budget {
         let mut next = self.alone.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let wait = next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now));
         if wait.is_zero() {
-            *next = Some(now + Duration::from_secs_f64(1.0 / SHARE));
+            *next = Some(now + Duration::from_secs_f64(1.0 / self.allowed.share()));
         }
         wait
     }
@@ -144,6 +180,18 @@ mod tests {
         assert_eq!(pace.next(later), later);
         pace.went(later);
         assert_eq!(pace.next(later), later, "the second call of a burst comes at once");
+    }
+
+    #[test]
+    fn l_44_background_work_has_half_of_what_discord_allows() {
+        let of = |requests| {
+            let allowed = Allowed::requests(requests);
+            (allowed.background(), allowed.letters(), (allowed.share() * 100.0).round())
+        };
+        assert_eq!(of(50), (25, 32, 300.0));
+        assert_eq!(of(2), (1, 32, 12.0), "slow, but never still");
+        assert_eq!(of(200), (100, 128, 1_200.0));
+        assert_eq!(of(10_000), (5_000, 256, 60_000.0));
     }
 
     #[tokio::test]

@@ -27,6 +27,16 @@ pub struct Settings {
     /// Where the gateway is, if not where Discord says.
     #[arg(long, env = "DISCORD_GATEWAY_URL", value_name = "URL")]
     pub discord_gateway_url: Option<String>,
+    /// Requests a second that Discord allows this bot, over all replicas; very large bots are granted more than 50 when they
+    /// ask. Announcements and direct messages take half of it at most.
+    #[arg(
+        long,
+        env = "DISCORD_REQUESTS_PER_SECOND",
+        value_name = "NUMBER",
+        default_value_t = 50,
+        value_parser = clap::value_parser!(u16).range(2..=10_000)
+    )]
+    pub discord_requests_per_second: u16,
     /// The id of a guild to try commands in: they are told of there, at once, and no longer everywhere. What was told elsewhere before stays there.
     #[arg(long, env = "COMMANDS_GUILD", value_name = "ID")]
     pub commands_guild: Option<DiscordGuild>,
@@ -122,6 +132,21 @@ mod tests {
         assert!(matches!(asked(&["bot", database, "parked", "list"]), Ok(Asked::Operate { .. })));
         let refused = |words: &[&str]| asked(words).map(drop).unwrap_err().kind();
         assert_eq!(refused(&["bot", database, "parked", "mend"]), ErrorKind::InvalidSubcommand);
+    }
+
+    #[test]
+    fn l_44_a_pace_that_makes_no_sense_is_refused_with_what_does() {
+        let asked = |pace: &str| {
+            let command = Settings::command().mut_args(|arg| arg.required(false));
+            let matches = command.try_get_matches_from(["bot", "--discord-requests-per-second", pace])?;
+            Ok(matches.get_one::<u16>("discord_requests_per_second").copied())
+        };
+        let pace = |pace: &str| asked(pace).map_err(|refused: clap::Error| refused.to_string());
+        assert_eq!([pace("2"), pace("1200"), pace("10000")], [Ok(Some(2)), Ok(Some(1_200)), Ok(Some(10_000))]);
+        for unusable in ["0", "1", "10001", "70000"] {
+            let said = pace(unusable).unwrap_err();
+            assert!(said.contains("--discord-requests-per-second") && said.contains("2..=10000"), "{said}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use shared::worker;
 
 use crate::Bot;
 use crate::announcer::Announcer;
-use crate::budget::Budget;
+use crate::budget::{Allowed, Budget};
 use crate::config::Settings;
 use crate::deliveries::Sender;
 use crate::gateway::{self, Access};
@@ -27,8 +27,8 @@ use crate::standing::Standing;
 
 /// Connections of a replica.
 const CONNECTIONS: u32 = 12;
-/// Messages that are worked on at once.
-const PREFETCH: (u16, u16) = (64, 32);
+/// Announcements that are worked on at once.
+const ANNOUNCEMENTS: u16 = 64;
 
 /// Runs the bot until it is asked to end, or until Discord refuses it for good.
 ///
@@ -41,7 +41,7 @@ pub async fn run(settings: Settings, process: Process) -> anyhow::Result<()> {
     let bot = Arc::new(build(&settings, &process)?);
     worker::serve(&bot.app, broker.clone(), &process);
     redis(&bot, &process);
-    consumers(&bot, &process, &broker);
+    consumers(&bot, &process, &broker, allowed(&settings).letters());
     parkers(&bot, &process, &broker);
     process.health.started();
     // What the first events tell goes to Redis; a moment's patience saves telling it twice. Its absence stops nothing.
@@ -50,6 +50,10 @@ pub async fn run(settings: Settings, process: Process) -> anyhow::Result<()> {
     let (token, url) = (settings.discord_token.clone(), settings.discord_gateway_url.clone());
     let access = Access { token, url, shards, commands_in: settings.commands_guild };
     gateway::run(Arc::clone(&bot), &access, process.tasks.tracker(), process.stop.clone()).await
+}
+
+fn allowed(settings: &Settings) -> Allowed {
+    Allowed::requests(settings.discord_requests_per_second)
 }
 
 fn build(settings: &Settings, process: &Process) -> anyhow::Result<Bot> {
@@ -63,9 +67,9 @@ fn build(settings: &Settings, process: &Process) -> anyhow::Result<Bot> {
     };
     Ok(Bot {
         app,
-        discord: Discord::new(&settings.discord_api_url, &settings.discord_token)
+        discord: Discord::new(&settings.discord_api_url, &settings.discord_token, settings.discord_requests_per_second)
             .map_err(|fault| anyhow!("DISCORD_API_URL: {fault:#}"))?,
-        budget: Budget::new(cache.clone()),
+        budget: Budget::new(cache.clone(), allowed(settings)),
         cache,
         breaker: Breaker::closed(),
         standing: Standing::new(&process.health),
@@ -85,7 +89,7 @@ fn redis(bot: &Arc<Bot>, process: &Process) {
 }
 
 /// Announcements and direct messages: by message, and by the bot's own claims, hot while messages do not come.
-fn consumers(bot: &Arc<Bot>, process: &Process, broker: &Broker) {
+fn consumers(bot: &Arc<Bot>, process: &Process, broker: &Broker, letters: u16) {
     let link = |name| LinkState::telling(process.health.check(name, true));
     let (announcements, deliveries) = (link("announcements"), link("deliveries"));
     let (announcer, sender) = (Arc::new(Announcer::new(Arc::clone(bot))), Arc::new(Sender::new(Arc::clone(bot))));
@@ -93,11 +97,18 @@ fn consumers(bot: &Arc<Bot>, process: &Process, broker: &Broker) {
     let (handler, state, stop, to) =
         (Arc::clone(&announcer), announcements.clone(), process.stop.clone(), broker.clone());
     process.tasks.run("announcements", move || {
-        consumer::run(to.clone(), Queue::Announcements, PREFETCH.0, Arc::clone(&handler), state.clone(), stop.clone())
+        consumer::run(
+            to.clone(),
+            Queue::Announcements,
+            ANNOUNCEMENTS,
+            Arc::clone(&handler),
+            state.clone(),
+            stop.clone(),
+        )
     });
     let (handler, state, stop, to) = (Arc::clone(&sender), deliveries.clone(), process.stop.clone(), broker.clone());
     process.tasks.run("deliveries", move || {
-        consumer::run(to.clone(), Queue::Deliveries, PREFETCH.1, Arc::clone(&handler), state.clone(), stop.clone())
+        consumer::run(to.clone(), Queue::Deliveries, letters, Arc::clone(&handler), state.clone(), stop.clone())
     });
 
     let stop = process.stop.clone();

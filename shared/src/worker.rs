@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::anyhow;
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tracing::{error, info};
 
@@ -24,6 +26,11 @@ use crate::telemetry::job::{self, Outcome};
 
 /// Connections of a daemon: its loop, its relay, and one to spare.
 const CONNECTIONS: u32 = 6;
+
+/// Rows that are worked on at once while very many are due: no more than the connections carry.
+const LANES: usize = 3;
+/// Rows that came one right after the other: very many are due.
+const STREAK: usize = 8;
 
 /// What a daemon does with the due rows of one table.
 pub trait Errand: 'static {
@@ -68,13 +75,35 @@ pub async fn run<E: Errand>(settings: &Settings, process: Process) -> anyhow::Re
     process.tasks.run(E::TABLE, {
         let stop = process.stop.clone();
         move || {
-            let (app, hinted) = (app.clone(), hinted.clone());
-            daemon::run(E::TABLE, move || look::<E>(app.clone()), wake.clone(), move || !hinted.is_up(), stop.clone())
+            let (app, hinted, streak) = (app.clone(), hinted.clone(), Arc::new(AtomicUsize::new(0)));
+            let look = move || looks::<E>(app.clone(), Arc::clone(&streak));
+            daemon::run(E::TABLE, look, wake.clone(), move || !hinted.is_up(), stop.clone())
         }
     });
     process.health.started();
     process.stop.cancelled().await;
     Ok(())
+}
+
+/// Takes the row that is due for longest; after a streak the next few at once, as that many replicas would.
+async fn looks<E: Errand>(app: App, streak: Arc<AtomicUsize>) -> anyhow::Result<Look> {
+    let lanes = if streak.load(Ordering::Relaxed) < STREAK { 1 } else { LANES };
+    let looked = join_all((0..lanes).map(|_| look::<E>(app.clone()))).await;
+    let looks = looked.into_iter().collect::<anyhow::Result<Vec<_>>>();
+    let idle = looks.as_ref().map_or(true, |looks| looks.iter().any(|look| !look.full));
+    let streak_now = if idle { 0 } else { streak.load(Ordering::Relaxed).saturating_add(lanes) };
+    streak.store(streak_now, Ordering::Relaxed);
+    Ok(looks?.into_iter().reduce(together).unwrap_or_default())
+}
+
+/// What two looks found, as one: more may wait as long as any of them found something.
+fn together(one: Look, other: Look) -> Look {
+    Look {
+        claimed: one.claimed + other.claimed,
+        full: one.full || other.full,
+        locked: one.locked || other.locked,
+        next_due_in: one.next_due_in.into_iter().chain(other.next_due_in).min(),
+    }
 }
 
 /// Takes the row that is due for longest, if any.
@@ -176,6 +205,15 @@ pub fn serve(app: &App, broker: Broker, process: &Process) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_looks_are_one_that_goes_on_as_long_as_any_found_something() {
+        let soon = Some(Duration::from_millis(40));
+        let won = Look { claimed: 1, full: true, ..Look::default() };
+        let none = Look { locked: true, next_due_in: soon, ..Look::default() };
+        assert_eq!(together(won, none), Look { claimed: 1, full: true, locked: true, next_due_in: soon });
+        assert_eq!(together(won, won), Look { claimed: 2, full: true, ..Look::default() });
+    }
 
     #[tokio::test]
     async fn a_panic_is_a_fault_of_the_row_and_not_of_the_loop() {

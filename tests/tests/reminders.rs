@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sqlx::Connection as _;
-use tests::discord::Message;
+use tests::discord::{Message, Setup};
+use tests::servers::Servers;
 use tests::world::{Person, Service, World, in_minutes};
 
 async fn game(host: &Person, start: &str, reminders: &str) -> String {
@@ -131,4 +132,35 @@ async fn a_reminder_waits_for_whoever_changes_its_game_without_a_deadlock() {
     world.settle().await;
     assert_eq!(texts(&host).await.len(), 1, "the host is reminded");
     assert_eq!(world.ask("select max(attempts)::text from scheduled_notifications").await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l_44_where_discord_grants_more_letters_leave_faster_and_none_twice() {
+    let setup = Setup { route_limit: 1_000, global_limit: 1_000, ..Setup::demo() };
+    let world = World::with(Servers::start().await.expect("servers can be had"), setup).await.expect("a world");
+    world.set("DISCORD_REQUESTS_PER_SECOND", "1000");
+    world.start_all().await.expect("the services start");
+    let host = world.signed_in("dm").await;
+    game(&host, &in_minutes(600), "[60]").await;
+    world.settle().await;
+    world.kill(Service::Bot).await;
+    world
+        .does(
+            "insert into scheduled_notifications (id, guild_id, game_id, kind, minutes_before, due_at, for_start_at,
+                 next_attempt_at, trace_context)
+               select gen_random_uuid(), guild_id, id, 'reminder', 1000 + n, now(), scheduled_at, now(), '{}'
+               from games, generate_series(1, 300) as n;
+             select pg_notify('gamesched', 'scheduled_notifications');"
+                .to_owned(),
+        )
+        .await;
+    world.until("select count(*)::text from deliveries", "300").await;
+    world.start(Service::Bot).await.expect("the bot starts");
+    world.until("select count(*)::text from deliveries where state = 'sent'", "300").await;
+    let letters = world.discord.letters(0).await;
+    assert_eq!(letters.len(), 300);
+    // At 25 a second, which is what background work has of 50 requests, 300 take 11 s.
+    let took = letters[299].at_ms() - letters[0].at_ms();
+    assert!(took < 9_000, "{took} ms");
+    assert_eq!(world.discord.violations().await, Vec::<String>::new());
 }

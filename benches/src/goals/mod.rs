@@ -4,12 +4,13 @@ pub(crate) mod claims;
 mod footprint;
 mod notices;
 mod requests;
+mod sending;
 mod telling;
 
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::crowd::Crowd;
 use crate::output::{self, machine, table};
@@ -18,7 +19,7 @@ use crate::process;
 pub use telling::repeat;
 
 /// How it is measured.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Seconds of every load.
     #[arg(long, default_value_t = 5.0)]
@@ -29,6 +30,38 @@ pub struct Options {
     /// Seconds over which idle services are watched.
     #[arg(long, default_value_t = 20.0)]
     idle: f64,
+    /// Seconds of notices at a steady rate, until their letters are sent.
+    #[arg(long, default_value_t = 20.0)]
+    steady: f64,
+    /// Notices that are due in the same second, until their letters are sent.
+    #[arg(long, default_value_t = 20_000)]
+    due: u32,
+    /// Measures only these.
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    only: Vec<Part>,
+}
+
+impl Options {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+}
+
+/// What belongs together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Part {
+    /// What telling costs.
+    Telling,
+    /// Requests to the api.
+    Requests,
+    /// Notices until their letters are written.
+    Notices,
+    /// Notices until their letters are in Discord, with its limits lifted.
+    Sending,
+    /// Starts, memory and idle processor.
+    Footprint,
+    /// Claims among very many rows.
+    Claims,
 }
 
 /// One line of the table.
@@ -73,12 +106,23 @@ pub async fn run(options: Options) -> Result<()> {
     } else {
         "one core, shared by everything"
     };
-    let mut goals = telling::measure()?;
+    let mut goals = if options.wants(Part::Telling) { telling::measure()? } else { Vec::new() };
     let crowd = Crowd::gather().await?;
-    goals.extend(requests::measure(&crowd, cores > 1, seconds(options.seconds)).await?);
-    goals.extend(notices::measure(&crowd).await?);
-    goals.extend(footprint::measure(&crowd, seconds(options.idle)).await?);
-    goals.extend(claims::measure(&crowd, options.pending).await?);
+    if options.wants(Part::Requests) {
+        goals.extend(requests::measure(&crowd, cores > 1, seconds(options.seconds)).await?);
+    }
+    if options.wants(Part::Notices) {
+        goals.extend(notices::measure(&crowd).await?);
+    }
+    if options.wants(Part::Sending) {
+        goals.extend(sending::measure(cores, seconds(options.steady), options.due).await?);
+    }
+    if options.wants(Part::Footprint) {
+        goals.extend(footprint::measure(&crowd, seconds(options.idle)).await?);
+    }
+    if options.wants(Part::Claims) {
+        goals.extend(claims::measure(&crowd, options.pending).await?);
+    }
     let rows: Vec<_> = goals.iter().map(Goal::cells).collect();
     let head = format!("`script/bench goals`\n\n{}; {}; {pinned}.", machine(), crowd.world.servers.describe());
     let text = format!("# Goals\n\n{head}\n\n{}", table(&["what", "goal", "measured", "verdict"], &rows));

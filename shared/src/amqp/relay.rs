@@ -23,6 +23,8 @@ const BATCH: i64 = 200;
 const SWEEP: Duration = Duration::from_secs(5);
 /// What the process that wrote a row has for publishing it itself.
 const HEAD_START: Duration = Duration::from_secs(2);
+/// Between batches that hints ask for: the first commit of a moment does not wait, those that follow it share a batch.
+const GATHER: Duration = Duration::from_millis(20);
 /// How long a routing key rests that no queue wants.
 const REST: Duration = Duration::from_secs(30);
 
@@ -59,6 +61,7 @@ impl Relay {
         let mut older = HEAD_START;
         loop {
             turns.turn();
+            let began = tokio::time::Instant::now();
             let wait = match self.drain(older, &turns, &stop).await {
                 Ok(()) => self.drained(),
                 Err(fault) => self.failed(&fault),
@@ -71,7 +74,10 @@ impl Relay {
                     let wait = turns.during(tokio::time::sleep(wait));
                     tokio::select! { () = stop.cancelled() => break, () = wait => {} }
                 }
-                () = hint.0.notified(), if self.failures == 0 => older = Duration::ZERO,
+                () = hint.0.notified(), if self.failures == 0 => {
+                    older = Duration::ZERO;
+                    tokio::select! { () = stop.cancelled() => break, () = tokio::time::sleep_until(began + GATHER) => {} }
+                }
                 () = turns.during(tokio::time::sleep(wait)) => older = HEAD_START,
             }
         }

@@ -53,16 +53,18 @@ pub(super) struct Call<'a> {
 type Failed = (Failure, &'static str);
 
 impl Discord {
-    /// A client for the bot's token. Call it inside a runtime: the rate limiter runs beside it.
+    /// A client for the bot's token that sends at most so many requests `a_second`, answers to interactions left out. Call
+    /// it inside a runtime: the rate limiter runs beside it.
     ///
     /// # Errors
     /// When `api_url` is no HTTP URL.
-    pub fn new(api_url: &str, token: &SecretString) -> anyhow::Result<Self> {
+    pub fn new(api_url: &str, token: &SecretString, a_second: u16) -> anyhow::Result<Self> {
         let base = Base::parse(api_url)?;
         let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).user_agent(AGENT);
         let http = builder.build().context("building the client for Discord")?;
         let token = format!("Bot {}", token.expose_secret().trim_start_matches("Bot ")).into();
-        Ok(Self { http, base, token, limiter: RateLimiter::default(), refused: Arc::default(), closed: Arc::default() })
+        let limiter = RateLimiter::new(a_second.max(1));
+        Ok(Self { http, base, token, limiter, refused: Arc::default(), closed: Arc::default() })
     }
 
     pub(super) async fn call(&self, call: Call<'_>) -> Result<Value, Failure> {

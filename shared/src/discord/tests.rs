@@ -53,7 +53,7 @@ async fn answer(State(board): State<Board>, method: Method, uri: Uri, headers: H
 }
 
 fn discord(url: &str) -> Discord {
-    Discord::new(url, &"token".into()).unwrap()
+    Discord::new(url, &"token".into(), 50).unwrap()
 }
 
 const LIMITED: Answer = (
@@ -143,6 +143,17 @@ async fn a_limit_of_everything_holds_every_call_and_no_answer_to_an_interaction(
     assert_eq!((first.unwrap().get(), second.unwrap().get()), (77, 77));
     assert!(since.elapsed() >= Duration::from_secs(1), "{:?}", since.elapsed());
     assert_eq!(board.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn l_44_no_more_requests_go_out_in_a_second_than_were_allowed() {
+    let (board, url) = Board::listen(&[DONE; 6]).await;
+    let (discord, since) = (Discord::new(&url, &"token".into(), 2).unwrap(), std::time::Instant::now());
+    for channel in 1..=5 {
+        discord.create_message(Snowflake::new(channel), json!({}), PATIENT).await.unwrap();
+    }
+    assert!(since.elapsed() >= Duration::from_secs(2), "{:?}", since.elapsed());
+    assert_eq!(board.asked().len(), 5);
 }
 
 #[tokio::test]

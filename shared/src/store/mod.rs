@@ -27,7 +27,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor, PgPool, Row};
+use sqlx::{ConnectOptions, Connection as _, Executor, PgPool, Row};
 
 pub use executor::{Sql, Tx};
 
@@ -37,6 +37,9 @@ use crate::telemetry::instruments::pools::{self, Pool};
 
 /// The schema, forward only.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// A connection that is idle for longer is asked whether it is still there.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The database.
 #[derive(Clone, Debug)]
@@ -125,9 +128,18 @@ impl Db {
     }
 }
 
-/// So many connections, all to a server that takes writes.
+/// So many connections, all to a server that takes writes. What was used a moment ago is taken to be there: to ask first
+/// would double the way of most statements, and one that is gone is met by an error that says so.
 fn of(connections: u32) -> PgPoolOptions {
     let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(2));
+    let options = options.test_before_acquire(false).before_acquire(|connection, meta| {
+        Box::pin(async move {
+            if meta.idle_for > FRESH {
+                connection.ping().await?;
+            }
+            Ok(true)
+        })
+    });
     options.after_connect(|connection, _| {
         Box::pin(async move {
             // A standby cannot take writes: the pool asks again and gets the primary.

@@ -14,7 +14,7 @@ use super::door::RequestRecord;
 use super::faults::Fault;
 use super::interactions::{Choice, Pressed};
 use super::setup::{Guild, User};
-use super::view::Message;
+use super::view::{Letter, Message};
 
 /// Controls a simulator, in this process or another.
 #[derive(Clone, Debug)]
@@ -66,6 +66,11 @@ impl Discord {
     /// Direct messages that a person received, oldest first.
     pub async fn inbox(&self, user: u64) -> Vec<Message> {
         self.look(&format!("inbox/{user}")).await
+    }
+
+    /// Every direct message after the one with this id, oldest first; 0 for all.
+    pub async fn letters(&self, after: u64) -> Vec<Letter> {
+        self.look(&format!("letters?after={after}")).await
     }
 
     /// Private answers to a person, oldest first.

@@ -16,7 +16,7 @@ use super::faults::Fault;
 use super::interactions::{Choice, PATIENCE, Pressed};
 use super::setup::{Guild, User};
 use super::state::{App, World};
-use super::view::Message;
+use super::view::{Letter, Message};
 
 /// How long a press waits for its final answer once it is acknowledged.
 const ANSWER: Duration = Duration::from_secs(8);
@@ -29,6 +29,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/guilds", get(guilds))
         .route("/channel/{channel}", get(channel))
         .route("/inbox/{user}", get(inbox))
+        .route("/letters", get(letters))
         .route("/private/{user}", get(private))
         .route("/commands", get(commands))
         .route("/violations", get(violations))
@@ -54,6 +55,11 @@ struct Since {
     ms: Option<u64>,
 }
 
+#[derive(Deserialize)]
+struct After {
+    after: u64,
+}
+
 async fn wait(State(app): State<App>, Query(wish): Query<Since>) -> Json<u64> {
     let patience = Duration::from_millis(wish.ms.unwrap_or(20_000).min(60_000));
     Json(app.changed(wish.since, patience).await)
@@ -76,6 +82,10 @@ async fn inbox(State(app): State<App>, Path(user): Path<u64>) -> Json<Vec<Messag
         let mine = world.directs.iter().filter(|(_, owner)| **owner == user);
         mine.flat_map(|(channel, _)| world.seen(*channel, None)).collect()
     }))
+}
+
+async fn letters(State(app): State<App>, Query(wish): Query<After>) -> Json<Vec<Letter>> {
+    Json(app.read(|world| world.letters(wish.after)))
 }
 
 async fn private(State(app): State<App>, Path(user): Path<u64>) -> Json<Vec<Message>> {

@@ -35,14 +35,15 @@ pub struct RequestRecord {
 /// The state of the limits.
 pub(super) struct Traffic {
     per_route: u32,
+    in_all: u32,
     bot: VecDeque<Instant>,
     routes: HashMap<String, (Instant, u32)>,
     closed: HashMap<String, Instant>,
 }
 
 impl Traffic {
-    pub(super) fn new(per_route: u32) -> Self {
-        Self { per_route, bot: VecDeque::new(), routes: HashMap::new(), closed: HashMap::new() }
+    pub(super) fn new(per_route: u32, in_all: u32) -> Self {
+        Self { per_route, in_all, bot: VecDeque::new(), routes: HashMap::new(), closed: HashMap::new() }
     }
 
     /// Counts a request; answers how many remain in this second and when the next one begins.
@@ -193,8 +194,9 @@ impl World {
         }
         let key = format!("{route} {major}");
         let exempt = template.starts_with("/interactions/");
-        if who == "bot" && !exempt && too_many(&mut self.traffic.bot, Duration::from_secs(1), 50) {
-            self.violation(format!("more than 50 requests in a second, with {route}"));
+        let most = self.traffic.in_all;
+        if who == "bot" && !exempt && too_many(&mut self.traffic.bot, Duration::from_secs(1), most as usize) {
+            self.violation(format!("more than {most} requests in a second, with {route}"));
         }
         self.check_closed(&key, &route, who == "bot" && !exempt);
         let effect = faults::take(&mut self.faults, method, path, &template);

@@ -141,16 +141,16 @@ impl World {
 
     fn same_nonce(&self, channel: u64, body: &Body) -> Option<Stored> {
         let nonce = body.get("nonce").filter(|_| body.get("enforce_nonce") == Some(&Value::Bool(true)))?;
-        let window = self.nonce_window;
-        let same = |message: &&Stored| {
-            message.channel == channel && message.body.get("nonce") == Some(nonce) && message.born.elapsed() < window
-        };
-        self.messages.values().rev().find(same).cloned()
+        let last = self.messages.get(self.nonces.get(&(channel, nonce.to_string()))?)?;
+        (last.born.elapsed() < self.nonce_window).then(|| last.clone())
     }
 
     /// Stores a message of the bot.
     pub(super) fn put(&mut self, channel: u64, body: Body, private_to: Option<u64>, loading: bool) -> u64 {
         let (id, author) = (self.snowflake(), self.application.id);
+        if let Some(nonce) = body.get("nonce") {
+            self.nonces.insert((channel, nonce.to_string()), id);
+        }
         let message = Stored {
             id,
             channel,

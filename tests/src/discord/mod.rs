@@ -35,4 +35,4 @@ pub use faults::{Effect, Fault};
 pub use interactions::{Choice, Pressed};
 pub use server::Simulator;
 pub use setup::{Application, Channel, Guild, Member, Role, Setup, User, ids, permissions};
-pub use view::{Button, Message};
+pub use view::{Button, Letter, Message};

@@ -74,6 +74,9 @@ pub struct Setup {
     /// Requests that a route allows in a second.
     #[serde(default = "Setup::route")]
     pub route_limit: u32,
+    /// Requests that the bot may make in a second; more are a violation.
+    #[serde(default = "Setup::global")]
+    pub global_limit: u32,
 }
 
 /// The application that is being developed.
@@ -198,6 +201,9 @@ impl Setup {
     fn route() -> u32 {
         50
     }
+    fn global() -> u32 {
+        50
+    }
 
     /// One guild "Tavern" with a host, four players and a bot; eve is outside.
     pub fn demo() -> Self {
@@ -236,6 +242,7 @@ impl Setup {
             nonce_window_ms: Self::nonce(),
             shards: Self::one(),
             route_limit: Self::route(),
+            global_limit: Self::global(),
         }
     }
 }

@@ -16,6 +16,9 @@ use super::refusal::{Answer, Refusal};
 use super::sessions::Sessions;
 use super::setup::{Application, Channel, Guild, Member, Setup, User, permissions};
 
+/// Milliseconds of Discord's epoch, 2015-01-01.
+pub(super) const EPOCH: u64 = 1_420_070_400_000;
+
 /// What every handler holds.
 #[derive(Clone)]
 pub(super) struct App {
@@ -33,6 +36,8 @@ pub(super) struct World {
     /// Direct-message channels and whose they are.
     pub(super) directs: BTreeMap<u64, u64>,
     pub(super) messages: BTreeMap<u64, Stored>,
+    /// The last message with a nonce in a channel.
+    pub(super) nonces: HashMap<(u64, String), u64>,
     pub(super) interactions: BTreeMap<u64, Interaction>,
     /// Registered commands by guild; none is global.
     pub(super) commands: HashMap<Option<u64>, Vec<Value>>,
@@ -93,12 +98,13 @@ impl World {
             guilds: setup.guilds.into_iter().map(|guild| (guild.id, guild)).collect(),
             directs: BTreeMap::new(),
             messages: BTreeMap::new(),
+            nonces: HashMap::new(),
             interactions: BTreeMap::new(),
             commands: HashMap::new(),
             grants: Grants::default(),
             sessions: Sessions::new(setup.heartbeat_ms, setup.identify_spacing_ms),
             faults: Vec::new(),
-            traffic: Traffic::new(setup.route_limit),
+            traffic: Traffic::new(setup.route_limit, setup.global_limit),
             requests: Vec::new(),
             violations: Vec::new(),
             nonce_window: Duration::from_millis(setup.nonce_window_ms),
@@ -110,7 +116,7 @@ impl World {
 
     /// A new id, later than every earlier one.
     pub(super) fn snowflake(&mut self) -> u64 {
-        let milliseconds = since_epoch().as_millis() as u64 - 1_420_070_400_000;
+        let milliseconds = since_epoch().as_millis() as u64 - EPOCH;
         self.last_id = (milliseconds << 22).max(self.last_id + 1);
         self.last_id
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::messages::Stored;
-use super::state::World;
+use super::state::{EPOCH, World};
 
 /// A message as it stands now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,25 @@ pub struct Message {
     pub at: String,
     /// Who was pinged when it was posted: mentions of the content that `allowed_mentions` lets through.
     pub pings: Vec<String>,
+}
+
+/// A direct message, as far as it takes to know which one it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    /// Snowflake.
+    pub id: u64,
+    /// Who received it.
+    pub reader: u64,
+    /// The nonce that it was created with.
+    pub nonce: Option<String>,
+}
+
+impl Letter {
+    /// When it was posted, in milliseconds since 1970: ids hold it.
+    #[must_use]
+    pub const fn at_ms(&self) -> u64 {
+        (self.id >> 22) + EPOCH
+    }
 }
 
 /// A button under a message.
@@ -105,6 +124,16 @@ impl Button {
 }
 
 impl World {
+    /// Direct messages after an id, oldest first.
+    pub(super) fn letters(&self, after: u64) -> Vec<Letter> {
+        let later = self.messages.range(after + 1..).filter(|(_, message)| !message.deleted);
+        let letter = |(id, message): (&u64, &Stored)| {
+            let reader = *self.directs.get(&message.channel)?;
+            Some(Letter { id: *id, reader, nonce: message.nonce() })
+        };
+        later.filter_map(letter).collect()
+    }
+
     /// The message as its readers see it.
     pub(super) fn view(&self, message: &Stored) -> Message {
         let content = message.body.get("content").and_then(Value::as_str).unwrap_or_default();
