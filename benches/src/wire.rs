@@ -12,11 +12,15 @@ use tokio::task::JoinSet;
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A connection that was not used for longer may be closed by the server at the moment of the next request.
+const KEPT: Duration = Duration::from_secs(2);
+
 /// A connection that is kept.
 #[derive(Debug)]
 struct Wire {
     stream: TcpStream,
     read: Vec<u8>,
+    used: Instant,
 }
 
 /// Connections to one server, as many as there are requests at once.
@@ -77,12 +81,14 @@ impl Wires {
     }
 
     async fn asked(&self, request: &[u8]) -> Result<u16> {
+        // The one that was used last; when that is too old, so are the others.
         let free = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut wire = match free {
+        let mut wire = match free.filter(|wire| wire.used.elapsed() < KEPT) {
             Some(wire) => wire,
             None => Wire::open(self.address).await?,
         };
         let status = wire.ask(request).await?;
+        wire.used = Instant::now();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(wire);
         Ok(status)
     }
@@ -97,7 +103,7 @@ impl Wire {
     async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await.context("connecting")?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, read: Vec::with_capacity(64 * 1024) })
+        Ok(Self { stream, read: Vec::with_capacity(64 * 1024), used: Instant::now() })
     }
 
     async fn ask(&mut self, request: &[u8]) -> Result<u16> {
