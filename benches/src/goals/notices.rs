@@ -30,7 +30,7 @@ pub(super) async fn measure(crowd: &Crowd) -> Result<Vec<Goal>> {
         .await;
     world.start(Service::NotificationDaemon).await?;
     let since = Instant::now();
-    let left = "select count(*)::text from scheduled_notifications where state = 'pending'";
+    let left = "select count(*)::text from scheduled_notifications where state = 'pending' and due_at <= now()";
     while world.ask(left).await != "0" && since.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
