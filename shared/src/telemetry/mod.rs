@@ -162,7 +162,7 @@ fn told(meta: &Metadata<'_>, levels: Levels) -> bool {
         "shared" | "api" | "bot" | "notification_daemon" | "status_daemon" => levels.ours,
         "twilight_http" | "twilight_http_ratelimiting" => LevelFilter::ERROR,
         // Statements are spans; of the broker the relay and the consumers tell, without the messages' content.
-        "sqlx" | "lapin" => LevelFilter::OFF,
+        "sqlx" | "sqlx_core" | "sqlx_postgres" | "lapin" => LevelFilter::OFF,
         sdk if sdk.starts_with("opentelemetry") => levels.sdk,
         _ => LevelFilter::WARN,
     };
