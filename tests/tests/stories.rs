@@ -20,19 +20,19 @@ struct Told<'world> {
 }
 
 impl Told<'_> {
-    /// Waits until the spans named in `expected` have arrived, all traces whole, and tells the traces whose roots are
-    /// named in `roots`.
+    /// Waits until the spans named in `expected` have arrived, and tells the traces whose roots are named in `roots`, once
+    /// they are whole. What is left of earlier steps may come late, and its beginning was forgotten with them.
     async fn story(&self, roots: &[&str], expected: &[(&str, usize)]) -> String {
         let prefix = format!("{}.", self.world.namespace);
         let name = |span: &Span| span.name.replace(&prefix, "");
+        let chosen = |trace: &Trace| trace.root().is_some_and(|root| roots.contains(&name(root).as_str()));
         let complete = |received: &Received| {
             let count = |wanted: &str| received.spans.iter().filter(|span| name(span) == wanted).count();
             expected.iter().all(|(wanted, times)| count(wanted) >= *times)
-                && gather(&received.spans).iter().all(Trace::whole)
+                && gather(&received.spans).iter().filter(|trace| chosen(trace)).all(Trace::whole)
         };
         let received = self.world.sink.wait("the story", ARRIVAL, complete).await;
         let received = received.unwrap_or_else(|fault| panic!("{fault:#}\n{}", self.world.all_lines()));
-        let chosen = |trace: &Trace| trace.root().is_some_and(|root| roots.contains(&name(root).as_str()));
         Story::new(&received)
             .only(chosen)
             .show(&["gamesched.game.id", "gamesched.guild.id", "gamesched.interaction.outcome", "gamesched.outcome"])
