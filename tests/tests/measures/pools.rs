@@ -1,7 +1,10 @@
 //! A pool of connections that is exhausted.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
-use sqlx::PgConnection;
+use shared::store::Db;
+use sqlx::{Executor as _, PgConnection, Row as _};
 use tests::otlp::{Kind, Received, Span};
 use tests::world::{Answer, Person, Service, World};
 
@@ -94,4 +97,30 @@ async fn t_02_who_gets_no_connection_in_time_is_counted_measured_and_told_by_a_s
     };
     let broken = |received: &Received| received.spans.iter().filter(broke).count() == failed;
     world.sink.wait("what broke", ARRIVAL, broken).await.expect("each has its span");
+}
+
+/// A pool of one connection to the world's database, known to the server by `name`.
+fn pool_of_one(world: &World, name: &'static str) -> Db {
+    Db::open(&world.database, name, 1).expect("a URL of Postgres")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_connection_plans_a_statement_once() {
+    let world = World::empty().await.expect("a world can be made");
+    let mut sql = pool_of_one(&world, "planning").connection().await.expect("Postgres answers");
+    let mode = (&mut sql).fetch_one("/* SHOW */ show plan_cache_mode").await.expect("it is a setting");
+    assert_eq!(mode.get::<String, _>(0), "force_generic_plan");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_lost_while_it_was_idle_is_handed_to_nobody() {
+    let world = World::empty().await.expect("a world can be made");
+    let db = pool_of_one(&world, "idle");
+    drop(db.connection().await.expect("Postgres answers"));
+    let kill = "select pg_terminate_backend(pid)::text from pg_stat_activity where application_name = 'idle'";
+    assert_eq!(world.ask(kill).await, "true");
+    // Time itself is waited for: what was used within a second is not asked whether it is there.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let mut sql = db.connection().await.expect("another connection is made");
+    (&mut sql).execute("/* SELECT */ select 1").await.expect("it is alive");
 }
