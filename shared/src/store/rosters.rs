@@ -102,8 +102,8 @@ pub(super) fn column<T>(values: Option<Vec<T>>) -> Column<T> {
     values.unwrap_or_default().into_iter()
 }
 
-/// The rows of a game with their people, column by column: for Postgres to build, and for us to read, a tenth of the
-/// work that one JSON object a row is.
+/// The rows of a game with their people, column by column: a quarter of the work for Postgres that one JSON object
+/// a row is.
 pub(super) struct Rows {
     pub(super) users: Column<Option<Uuid>>,
     pub(super) names: Column<Option<String>>,
@@ -122,41 +122,47 @@ pub(super) struct Rows {
 impl Rows {
     /// The rows with these ids, which are the column that never lacks a value.
     pub(super) fn of(mut self, ids: Vec<Uuid>) -> anyhow::Result<Vec<(Row, Option<Person>)>> {
-        ids.into_iter().map(|id| self.next(id).context("a roster's columns differ in length")?).collect()
+        ids.into_iter().map(|id| self.next(ParticipantId(id))).collect()
     }
 
-    fn next(&mut self, id: Uuid) -> Option<anyhow::Result<(Row, Option<Person>)>> {
-        let (user, placeholder) = (self.users.next()?, self.names.next()?);
-        let (class, position) = (class(self.classes.next()?), self.positions.next()?);
-        let joined_at = self.joins.next()?;
-        let person = self.person(user)?;
-        let row =
-            || Ok(Row { id: ParticipantId(id), who: who(user, placeholder)?, class: class?, position, joined_at });
-        Some(row().and_then(|row| Ok((row, person.transpose()?))))
+    fn next(&mut self, id: ParticipantId) -> anyhow::Result<(Row, Option<Person>)> {
+        let user = next(&mut self.users)?;
+        let row = Row {
+            id,
+            who: who(user, next(&mut self.names)?)?,
+            class: class(next(&mut self.classes)?)?,
+            position: next(&mut self.positions)?,
+            joined_at: next(&mut self.joins)?,
+        };
+        Ok((row, self.person(user)?))
     }
 
-    fn person(&mut self, user: Option<Uuid>) -> Option<Option<anyhow::Result<Person>>> {
-        let (discord, username) = (self.discords.next()?, self.usernames.next()?);
-        let (global_name, avatar) = (self.globals.next()?, self.avatars.next()?);
-        let (notify_dm, muted) = (self.dms.next()?, self.muted.next()?);
-        let (Some(user), Some(discord), Some(username)) = (user, discord, username) else { return Some(None) };
-        let kinds = muted.unwrap_or_default();
-        let person = |discord| Person {
+    /// The person of the row, unless it is a placeholder.
+    fn person(&mut self, user: Option<Uuid>) -> anyhow::Result<Option<Person>> {
+        let (discord, username) = (next(&mut self.discords)?, next(&mut self.usernames)?);
+        let (global_name, avatar) = (next(&mut self.globals)?, next(&mut self.avatars)?);
+        let (notify_dm, muted) = (next(&mut self.dms)?, next(&mut self.muted)?);
+        let (Some(user), Some(discord), Some(username)) = (user, discord, username) else { return Ok(None) };
+        Ok(Some(Person {
             id: UserId(user),
-            discord,
+            discord: snowflake(discord)?,
             username,
             global_name,
             avatar,
             notify_dm: notify_dm.unwrap_or(true),
-            muted_kinds: kinds
-                .trim_matches(['{', '}'])
-                .split(',')
-                .filter(|kind| !kind.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        };
-        Some(Some(snowflake(discord).map(person)))
+            muted_kinds: elements(&muted.unwrap_or_default()),
+        }))
     }
+}
+
+fn next<T>(column: &mut Column<T>) -> anyhow::Result<T> {
+    column.next().context("a roster's columns differ in length")
+}
+
+/// Of an array of words, as in `{reminder,promoted}`.
+fn elements(array: &str) -> Vec<String> {
+    let words = array.trim_matches(['{', '}']).split(',');
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 fn who(user: Option<Uuid>, placeholder: Option<String>) -> anyhow::Result<Who> {
@@ -176,4 +182,16 @@ fn placeholder(who: &Who) -> Option<String> {
 
 fn class(position_type: i32) -> anyhow::Result<Class> {
     Class::of(position_type).ok_or_else(|| anyhow::anyhow!("position type {position_type} is unknown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::elements;
+
+    #[test]
+    fn an_array_of_words_is_read_as_postgres_writes_it() {
+        assert_eq!(elements("{}"), Vec::<String>::new());
+        assert_eq!(elements("{promoted}"), ["promoted"]);
+        assert_eq!(elements("{reminder,promoted}"), ["reminder", "promoted"]);
+    }
 }
