@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::events::{Event, declared_key};
 use crate::store::outbox::OutboxRow;
 use crate::telemetry::carry::{self, PROMPT, Place};
-use crate::telemetry::instruments::{self, seconds, with_error};
+use crate::telemetry::instruments::{self, seconds};
 use crate::telemetry::span::{self, Span, SpanKind};
 
 /// How often the message was sent by intent, from 1.
@@ -66,16 +66,15 @@ impl Message {
 
     /// Ends the span and measures: the message is with the broker, or it is not because of `error`.
     pub(super) fn settle(self, error: Option<&'static str>) {
-        let labels = vec![
+        let mut labels = vec![
             KeyValue::new("messaging.system", "rabbitmq"),
             KeyValue::new("messaging.operation.name", "publish"),
             KeyValue::new("messaging.destination.name", self.destination),
         ];
-        let labels = with_error(labels, error);
+        labels.extend(error.map(|class| KeyValue::new("error.type", class)));
         instruments::get().sent_messages.add(1, &labels);
-        let mut timed = labels;
-        timed.push(KeyValue::new("messaging.operation.type", "send"));
-        instruments::get().messaging_duration.record(seconds(self.since), &timed);
+        labels.push(KeyValue::new("messaging.operation.type", "send"));
+        instruments::get().messaging_duration.record(seconds(self.since), &labels);
         if let Some(error) = error {
             self.span.fail(error);
         }

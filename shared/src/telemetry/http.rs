@@ -78,15 +78,15 @@ fn start<B>(request: &Request<B>, known: Known) -> Span {
         let mut attributes = Vec::with_capacity(ATTRIBUTES);
         attributes.extend([
             KeyValue::new("http.request.method", method),
-            KeyValue::new("url.path", short(request.uri().path().to_owned())),
+            KeyValue::new("url.path", short(request.uri().path()).to_owned()),
             KeyValue::new("url.scheme", known.scheme),
             KeyValue::new("network.protocol.version", version(request.version())),
         ]);
         attributes.extend(known.route.map(|route| KeyValue::new("http.route", route.template.clone())));
-        attributes.extend(known.server.map(|server| KeyValue::new("server.address", short(server))));
+        attributes.extend(known.server.map(|server| KeyValue::new("server.address", shortened(server))));
         attributes.extend(known.client.map(|client| KeyValue::new("client.address", client.to_string())));
         let agent = request.headers().get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        attributes.extend(agent.map(|agent| KeyValue::new("user_agent.original", short(agent.to_owned()))));
+        attributes.extend(agent.map(|agent| KeyValue::new("user_agent.original", short(agent).to_owned())));
         attributes
     };
     span::begin(SpanKind::Server, name, attributes, links, &parent)
@@ -135,8 +135,13 @@ fn version(version: Version) -> &'static str {
 }
 
 /// What a client chose, and may have chosen long.
-fn short(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(256));
+fn short(text: &str) -> &str {
+    &text[..text.floor_char_boundary(256)]
+}
+
+/// The same of what is ours to keep.
+fn shortened(mut text: String) -> String {
+    text.truncate(short(&text).len());
     text
 }
 

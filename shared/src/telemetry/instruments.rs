@@ -121,13 +121,6 @@ pub fn seconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64()
 }
 
-/// The given attributes, and `error.type` where there was an error.
-#[must_use]
-pub fn with_error(mut attributes: Vec<KeyValue>, error: Option<&'static str>) -> Vec<KeyValue> {
-    attributes.extend(error.map(|class| KeyValue::new("error.type", class)));
-    attributes
-}
-
 impl Instruments {
     #[expect(clippy::too_many_lines, reason = "a list: each instrument once")]
     fn new(meter: &Meter) -> Self {
