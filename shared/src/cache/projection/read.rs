@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use fred::types::scripts::Script;
 use opentelemetry::KeyValue;
+use opentelemetry::metrics::BoundCounter;
 use serde::de::DeserializeOwned;
 
 use super::{ChannelView, EmojiView, GuildCard, Kept, MemberView, Projection, RoleView, searched};
@@ -11,6 +12,7 @@ use crate::cache::door::SOON;
 use crate::cache::{Away, scripts};
 use crate::domain::ids::{DiscordGuild, DiscordUser};
 use crate::telemetry::instruments;
+use crate::telemetry::instruments::series::Series;
 
 /// A reader that meets a missing key looks again so many times.
 const LOOKS: usize = 3;
@@ -199,5 +201,7 @@ impl Answer {
 }
 
 fn count(outcome: &'static str) {
-    instruments::get().projection_reads.add(1, &[KeyValue::new("gamesched.outcome", outcome)]);
+    static READS: Series<&str, BoundCounter<u64>> = Series::new();
+    let bind = || instruments::get().projection_reads.bind(&[KeyValue::new("gamesched.outcome", outcome)]);
+    READS.get(outcome, bind).add(1);
 }
