@@ -66,6 +66,18 @@ impl Flow {
     }
 }
 
+/// Telemetry as an operator has it, told to a collector at `url`.
+#[must_use]
+pub fn collected(url: &str) -> [(&'static str, &str); 5] {
+    [
+        ("OTEL_SDK_DISABLED", "false"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", url),
+        ("OTEL_BSP_SCHEDULE_DELAY", "1000"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "1000"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "10000"),
+    ]
+}
+
 /// A world under load.
 pub struct Crowd {
     /// Its servers, its simulator, its database.
@@ -174,13 +186,7 @@ impl Crowd {
     /// # Errors
     /// When it does not get ready.
     pub async fn replica(&self, name: &str, url: Option<&str>) -> Result<Replica> {
-        let mut settings = vec![
-            ("OTEL_SDK_DISABLED", if url.is_some() { "false" } else { "true" }),
-            ("OTEL_BSP_SCHEDULE_DELAY", "1000"),
-            ("OTEL_BLRP_SCHEDULE_DELAY", "1000"),
-            ("OTEL_METRIC_EXPORT_INTERVAL", "10000"),
-        ];
-        settings.extend(url.map(|url| ("OTEL_EXPORTER_OTLP_ENDPOINT", url)));
+        let settings = url.map_or_else(|| vec![("OTEL_SDK_DISABLED", "true")], |url| collected(url).to_vec());
         let mut replica = self.world.replica(Service::Api, name, &settings).await?;
         replica.running.complete(Duration::from_secs(30)).await?;
         Ok(replica)

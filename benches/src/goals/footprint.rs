@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{Goal, milliseconds};
-use crate::crowd::Crowd;
+use crate::crowd::{Crowd, collected};
 use crate::process;
 use crate::receiver::Receiver;
 
@@ -26,16 +26,11 @@ const SETTLE: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure(crowd: &Crowd, lasts: Duration) -> Result<Vec<Goal>> {
     let (world, receiver) = (&crowd.world, Receiver::start()?);
-    // As an operator has it, with telemetry on.
-    for (name, value) in [
-        ("OTEL_SDK_DISABLED", "false"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url()),
-        ("OTEL_BSP_SCHEDULE_DELAY", "1000"),
-        ("OTEL_BLRP_SCHEDULE_DELAY", "1000"),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "60000"),
-    ] {
+    for (name, value) in collected(&receiver.url()) {
         world.set(name, value);
     }
+    // Where nothing happens once a minute is what operators have.
+    world.set("OTEL_METRIC_EXPORT_INTERVAL", "60000");
     let mut goals = Vec::new();
     for service in Service::ALL {
         let mut starts = Vec::new();

@@ -9,7 +9,7 @@ use ::tests::world::{Service, World};
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Goal, milliseconds};
-use crate::crowd::Crowd;
+use crate::crowd::{Crowd, collected};
 use crate::process;
 use crate::receiver::Receiver;
 
@@ -36,16 +36,10 @@ pub(super) async fn measure(cores: usize, steady: Duration, due: u32) -> Result<
     let crowd = Crowd::gather_in(setup()).await?;
     crowd.populate(1, 1).await;
     let world = &crowd.world;
-    for (name, value) in [
-        ("OTEL_SDK_DISABLED", "false"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url()),
-        ("OTEL_BSP_SCHEDULE_DELAY", "1000"),
-        ("OTEL_BLRP_SCHEDULE_DELAY", "1000"),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "10000"),
-        ("DISCORD_REQUESTS_PER_SECOND", &LIFTED.to_string()),
-    ] {
+    for (name, value) in collected(&receiver.url()) {
         world.set(name, value);
     }
+    world.set("DISCORD_REQUESTS_PER_SECOND", &LIFTED.to_string());
     world.does(people()).await;
     world.start(Service::Bot).await?;
     world.start(Service::NotificationDaemon).await?;
