@@ -78,6 +78,12 @@ pub fn collected(url: &str) -> [(&'static str, &str); 5] {
     ]
 }
 
+/// The same with a collector at `url`, or none.
+#[must_use]
+pub fn settings(url: Option<&str>) -> Vec<(&'static str, &str)> {
+    url.map_or_else(|| vec![("OTEL_SDK_DISABLED", "true")], |url| collected(url).to_vec())
+}
+
 /// A world under load.
 pub struct Crowd {
     /// Its servers, its simulator, its database.
@@ -168,6 +174,15 @@ impl Crowd {
         }
     }
 
+    /// Nothing is vacuumed but by `forget`: a worker that comes when it likes is one arm's weather and not the other's.
+    pub async fn undisturbed(&self) {
+        let tables =
+            self.world.ask("select string_agg(tablename, ',') from pg_tables where schemaname = 'public'").await;
+        for table in tables.split(',') {
+            self.world.does(format!("alter table {table} set (autovacuum_enabled = false)")).await;
+        }
+    }
+
     /// Takes back what load has written, so that every measurement begins with the same rows.
     pub async fn forget(&self) {
         self.world
@@ -181,13 +196,20 @@ impl Crowd {
         }
     }
 
-    /// A service beside the world's own, with its telemetry as an operator has it, to a collector at `url` or off.
+    /// An api beside the world's own, with its telemetry as an operator has it, to a collector at `url` or off.
     ///
     /// # Errors
     /// When it does not get ready.
     pub async fn replica(&self, name: &str, url: Option<&str>) -> Result<Replica> {
-        let settings = url.map_or_else(|| vec![("OTEL_SDK_DISABLED", "true")], |url| collected(url).to_vec());
-        let mut replica = self.world.replica(Service::Api, name, &settings).await?;
+        self.replica_with(name, &settings(url)).await
+    }
+
+    /// The same with settings of its own.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn replica_with(&self, name: &str, settings: &[(&str, &str)]) -> Result<Replica> {
+        let mut replica = self.world.replica(Service::Api, name, settings).await?;
         replica.running.complete(Duration::from_secs(30)).await?;
         Ok(replica)
     }

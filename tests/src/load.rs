@@ -27,17 +27,22 @@ impl Answers {
     }
 }
 
-/// Sends `rate` requests a second to each of `services` for `lasts`, one after the other in turn, at constant
-/// distances and whatever they answer. Two that share a load meet the same noise, so their ratio is of them alone.
+/// Sends `rate` requests a second to each of `services` for `lasts`, once in each turn, at constant distances and
+/// whatever they answer. Two that share a load meet the same noise, so their ratio is of them alone; and the order of a
+/// turn is drawn, so that nobody is always the first to send a request of some kind, or always follows the same other.
 pub async fn offer<Send, Sent>(services: usize, rate: f64, lasts: Duration, send: Send) -> Vec<Answers>
 where
     Send: Fn(usize, usize) -> Sent,
     Sent: Future<Output = Result<(), String>> + std::marker::Send + 'static,
 {
     let mut beats = metronome(Duration::from_secs_f64(1.0 / (rate * services as f64)), lasts);
-    let (mut under_way, mut number) = (JoinSet::new(), 0);
+    let (mut under_way, mut random, mut order) = (JoinSet::new(), Random::default(), Vec::new());
+    let mut number = 0;
     while let Some(due) = beats.recv().await {
-        let (turn, service) = turn(number, services);
+        if number % services == 0 {
+            order = random.order(services);
+        }
+        let (turn, service) = (number / services, order[number % services]);
         let sent = send(service, turn);
         under_way.spawn(async move {
             let answer = sent.await;
@@ -71,12 +76,6 @@ fn metronome(distance: Duration, lasts: Duration) -> UnboundedReceiver<Instant> 
         }
     });
     beats
-}
-
-/// Which turn it is and whose: the order shifts by one each turn, so that nobody always follows the same neighbour.
-fn turn(number: usize, services: usize) -> (usize, usize) {
-    let turn = number / services;
-    (turn, (number + turn) % services)
 }
 
 /// The latency below which this part of all answers is, 0.99 for the 99th percentile.
@@ -113,7 +112,7 @@ impl std::fmt::Display for Ratio {
 #[must_use]
 pub fn ratio(of: &Answers, to: &Answers, part: f64) -> Ratio {
     let (of, to) = (Arc::new(&of.latencies), Arc::new(&to.latencies));
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::default();
     let compare = |of: &[Duration], to: &[Duration]| {
         quantile(of, part).as_secs_f64() / quantile(to, part).as_secs_f64().max(f64::EPSILON)
     };
@@ -127,7 +126,7 @@ pub fn ratio(of: &Answers, to: &Answers, part: f64) -> Ratio {
 /// The geometric mean of what was measured again and again, by a bootstrap over the measurements.
 #[must_use]
 pub fn interval(measured: &[f64]) -> Ratio {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::default();
     let logarithms: Vec<f64> = measured.iter().map(|ratio| ratio.max(f64::MIN_POSITIVE).ln()).collect();
     let mean = |values: &[f64]| (values.iter().sum::<f64>() / values.len().max(1) as f64).exp();
     let mut means: Vec<f64> = (0..RESAMPLINGS).map(|_| mean(&random.resample(&logarithms))).collect();
@@ -137,9 +136,25 @@ pub fn interval(measured: &[f64]) -> Ratio {
 }
 
 /// `xorshift64*`: the same numbers in every run, so that a verdict can be repeated.
-struct Random(u64);
+#[derive(Debug)]
+pub struct Random(u64);
+
+impl Default for Random {
+    fn default() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+}
 
 impl Random {
+    /// The numbers below `count`, in an order that is drawn.
+    pub fn order(&mut self, count: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..count).collect();
+        for last in (1..count).rev() {
+            order.swap(last, self.below(last + 1));
+        }
+        order
+    }
+
     fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -185,9 +200,15 @@ mod tests {
     }
 
     #[test]
-    fn nobody_always_follows_the_same_neighbour() {
-        let order: Vec<_> = (0..9).map(|number| turn(number, 3)).collect();
-        assert_eq!(order, [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (1, 0), (2, 2), (2, 0), (2, 1)]);
+    fn everybody_has_a_turn_and_nobody_always_the_same_place() {
+        let mut random = Random::default();
+        let mut places = vec![[0; 4]; 4];
+        for _ in 0..400 {
+            let order = random.order(4);
+            order.iter().enumerate().for_each(|(place, &who)| places[who][place] += 1);
+        }
+        assert!(places.iter().all(|of| of.iter().sum::<i32>() == 400), "{places:?}");
+        assert!(places.iter().flatten().all(|times| (60..140).contains(times)), "{places:?}");
     }
 
     #[tokio::test]

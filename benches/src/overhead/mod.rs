@@ -1,5 +1,6 @@
-//! What telemetry costs a service under load: the same requests to four apis that differ in nothing else, in short
-//! slices whose order is drawn anew in each round and mirrored (ABBA), so that all of them meet the same weather.
+//! What telemetry costs a service under load: the same requests to apis that differ in nothing else. For latencies in
+//! short slices whose order is drawn anew in each round and mirrored (ABBA), so that all of them meet the same weather;
+//! for time on a processor, which does not wait for others, side by side.
 
 mod plot;
 mod report;
@@ -8,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ::tests::load::{self, Answers};
+use ::tests::load::{self, Random};
 use ::tests::otlp::{Conduct, Gate};
 use ::tests::world::{Replica, free_address};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
-use crate::crowd::{Crowd, Flow};
+use crate::crowd::{Crowd, Flow, settings};
 use crate::process::{self, Memory};
 use crate::receiver::{Received, Receiver};
 use crate::wire::{self, Wires};
@@ -40,33 +41,55 @@ pub struct Options {
     /// Requests a second; 60 % of what was measured as the most, if it is not given.
     #[arg(long)]
     pub rate: Option<f64>,
+    /// Compare collectors that are in trouble with one that is well, and not telemetry with none.
+    #[arg(long)]
+    pub troubles: bool,
 }
 
 /// In which way an api differs from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// `OTEL_SDK_DISABLED=true`.
-    Off,
-    /// The same once more: whatever is found between the two is noise.
-    OffAgain,
-    /// Everything sampled, to a collector that takes it.
-    On,
-    /// The same, to one that never answers.
-    BlackHole,
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    /// How its collector behaves; without one, `OTEL_SDK_DISABLED=true`.
+    pub(crate) collector: Option<Conduct>,
+    /// `OTEL_TRACES_SAMPLER_ARG`.
+    ratio: &'static str,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Off, Self::OffAgain, Self::On, Self::BlackHole];
+    const fn off(name: &'static str) -> Self {
+        Self { name, collector: None, ratio: "1" }
+    }
 
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::OffAgain => "off again",
-            Self::On => "on",
-            Self::BlackHole => "black hole",
-        }
+    const fn on(name: &'static str, conduct: Conduct) -> Self {
+        Self { name, collector: Some(conduct), ratio: "1" }
+    }
+
+    /// Whether everything that it tells arrives.
+    pub(crate) fn is_complete(self) -> bool {
+        self.collector == Some(Conduct::Open) && self.ratio == "1"
     }
 }
+
+/// What others are compared with, the same once more (whatever is found between the two is noise), and the others.
+const TELEMETRY: [Kind; 5] = [
+    Kind::off("off"),
+    Kind::off("off again"),
+    Kind::on("on", Conduct::Open),
+    Kind { ratio: "0.1", ..Kind::on("on, one trace of ten", Conduct::Open) },
+    Kind::on("black hole", Conduct::Hung),
+];
+/// In the same order.
+const TROUBLES: [Kind; 8] = [
+    Kind::on("on", Conduct::Open),
+    Kind::on("on again", Conduct::Open),
+    Kind::on("absent", Conduct::Absent),
+    Kind::on("refuses", Conduct::Refusing),
+    Kind::on("resets connections", Conduct::Resetting),
+    Kind::on("never answers", Conduct::Hung),
+    Kind::on("packets dropped", Conduct::Unreachable),
+    Kind::on("slow", Conduct::Slow),
+];
 
 /// One api and what it was asked.
 struct Arm {
@@ -82,6 +105,7 @@ struct Arm {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slices {
     pub(crate) latencies: Vec<Duration>,
+    /// Side by side with the others, as what follows.
     pub(crate) on_processor: Duration,
     pub(crate) asked: usize,
 }
@@ -122,8 +146,9 @@ pub(crate) struct Measured {
 pub async fn run(options: Options) -> Result<()> {
     ensure!(options.rounds > 0 && options.seconds >= 1.0, "at least one round, and a second for each slice");
     let crowd = Crowd::gather().await?;
+    crowd.undisturbed().await;
     let mut arms = Vec::new();
-    for kind in Kind::ALL {
+    for &kind in if options.troubles { &TROUBLES[..] } else { &TELEMETRY } {
         arms.push(Arm::start(&crowd, kind).await?);
     }
     for arm in &mut arms {
@@ -134,7 +159,7 @@ pub async fn run(options: Options) -> Result<()> {
     let rate = options.rate.unwrap_or(most * 0.6);
     eprintln!("overhead: at most {most:.0} requests/s are answered; {rate:.0} are sent");
     let mut outcomes: Vec<_> = arms.iter().map(|arm| (arm.kind, Vec::new(), Vec::new())).collect();
-    let mut random = Shuffle(0x2545_f491_4f6c_dd1d);
+    let mut random = Random::default();
     for round in 0..options.rounds {
         let measured = one_round(&crowd, &mut arms, &mut random, rate, options.seconds).await?;
         for (outcome, (slices, failures)) in outcomes.iter_mut().zip(measured) {
@@ -155,7 +180,7 @@ pub async fn run(options: Options) -> Result<()> {
 async fn one_round(
     crowd: &Crowd,
     arms: &mut [Arm],
-    random: &mut Shuffle,
+    random: &mut Random,
     rate: f64,
     seconds: f64,
 ) -> Result<Vec<(Slices, Vec<String>)>> {
@@ -164,28 +189,62 @@ async fn one_round(
     for &place in there.iter().chain(there.iter().rev()) {
         crowd.forget().await;
         let (slices, failures) = &mut measured[place];
-        arms[place].slice(crowd, rate, Duration::from_secs_f64(seconds), slices, failures).await?;
+        arms[place].slice(crowd, rate, Duration::from_secs_f64(seconds), slices, failures).await;
     }
+    crowd.forget().await;
+    side_by_side(crowd, arms, rate, Duration::from_secs_f64(2.0 * seconds), &mut measured).await?;
     Ok(measured)
+}
+
+/// The load shared by all arms, request by request, for what each of them is on a processor: a machine that is slower
+/// for a moment is so for all.
+async fn side_by_side(
+    crowd: &Crowd,
+    arms: &mut [Arm],
+    rate: f64,
+    lasts: Duration,
+    measured: &mut [(Slices, Vec<String>)],
+) -> Result<()> {
+    let before = arms.iter().map(Arm::on_processor).collect::<Result<Vec<_>>>()?;
+    let (requests, wires) = (mixture(crowd), arms.iter().map(|arm| Arc::clone(&arm.wires)).collect::<Vec<_>>());
+    let answers = load::offer(arms.len(), rate / arms.len() as f64, lasts, |arm, number| {
+        let (wires, request) = (Arc::clone(&wires[arm]), requests(number));
+        async move { wires.ask(&request).await }
+    })
+    .await;
+    tokio::time::sleep(SETTLE).await;
+    for (place, (arm, answers)) in arms.iter_mut().zip(answers).enumerate() {
+        arm.wires.close();
+        arm.asked += answers.asked();
+        let (slices, failures) = &mut measured[place];
+        slices.asked = answers.asked();
+        slices.on_processor = arm.on_processor()?.saturating_sub(before[place]);
+        failures.extend(answers.failures);
+    }
+    Ok(())
 }
 
 impl Arm {
     async fn start(crowd: &Crowd, kind: Kind) -> Result<Self> {
-        let receiver = if kind == Kind::On { Some(Receiver::start()?) } else { None };
-        let gate = if kind == Kind::BlackHole {
-            let nowhere = free_address()?;
-            Some(Gate::start(free_address()?, nowhere, Conduct::Hung)?)
-        } else {
-            None
+        let receiver = kind.collector.map(|_| Receiver::start()).transpose()?;
+        let gate = match (kind.collector, &receiver) {
+            (None | Some(Conduct::Open), _) | (_, None) => None,
+            (Some(conduct), Some(behind)) => Some(Gate::start(free_address()?, behind.address(), conduct)?),
         };
-        let url = receiver.as_ref().map(Receiver::url).or_else(|| gate.as_ref().map(Gate::url));
-        let replica = crowd.replica(&kind.name().replace(' ', "-"), url.as_deref()).await?;
+        let url = gate.as_ref().map(Gate::url).or_else(|| receiver.as_ref().map(Receiver::url));
+        let mut settings = settings(url.as_deref());
+        settings.extend([("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", kind.ratio)]);
+        let replica = crowd.replica_with(&kind.name.replace([' ', ','], "-"), &settings).await?;
         let wires = Arc::new(Wires::to(replica.address));
         Ok(Self { kind, replica, wires, receiver, _gate: gate, asked: 0 })
     }
 
     fn pid(&self) -> Result<u32> {
-        self.replica.running.pid().with_context(|| format!("the api {} ended", self.kind.name()))
+        self.replica.running.pid().with_context(|| format!("the api {} ended", self.kind.name))
+    }
+
+    fn on_processor(&self) -> Result<Duration> {
+        process::on_processor(self.pid()?)
     }
 
     async fn warm(&mut self, crowd: &Crowd) -> Result<()> {
@@ -203,7 +262,7 @@ impl Arm {
             eprintln!(
                 "overhead: {} requests failed at the most that {} can do: {why}",
                 made.failures.len(),
-                self.kind.name()
+                self.kind.name
             );
         }
         crowd.forget().await;
@@ -211,7 +270,7 @@ impl Arm {
         Ok(made.rate())
     }
 
-    /// Load for a while, alone, with what it takes until all of it is told.
+    /// Load for a while, alone, until all of it is told.
     async fn slice(
         &mut self,
         crowd: &Crowd,
@@ -219,9 +278,8 @@ impl Arm {
         lasts: Duration,
         slices: &mut Slices,
         failures: &mut Vec<String>,
-    ) -> Result<()> {
-        let (pid, requests) = (self.pid()?, mixture(crowd));
-        let before = process::on_processor(pid)?;
+    ) {
+        let requests = mixture(crowd);
         let answers = load::offer(1, rate, lasts, |_, number| {
             let (wires, request) = (Arc::clone(&self.wires), requests(number));
             async move { wires.ask(&request).await }
@@ -229,22 +287,19 @@ impl Arm {
         .await;
         tokio::time::sleep(SETTLE).await;
         self.wires.close();
-        slices.on_processor += process::on_processor(pid)?.saturating_sub(before);
-        for Answers { latencies, failures: failed } in answers {
-            let asked = latencies.len() + failed.len();
-            (self.asked, slices.asked) = (self.asked + asked, slices.asked + asked);
-            let cold = (latencies.len() as f64 * COLD) as usize;
-            slices.latencies.extend(&latencies[cold.min(latencies.len())..]);
-            failures.extend(failed);
+        for answers in answers {
+            self.asked += answers.asked();
+            let cold = (answers.latencies.len() as f64 * COLD) as usize;
+            slices.latencies.extend(&answers.latencies[cold.min(answers.latencies.len())..]);
+            failures.extend(answers.failures);
         }
-        Ok(())
     }
 
     async fn outcome(&self, kind: Kind, rounds: Vec<Slices>, failures: Vec<String>) -> Result<Outcome> {
         let memory = process::memory(self.pid()?)?;
         let received = match &self.receiver {
-            None => None,
-            Some(receiver) => Some(all(receiver, self.asked).await),
+            Some(receiver) if kind.is_complete() => Some(all(receiver, self.asked).await),
+            _ => None,
         };
         Ok(Outcome { kind, rounds, failures, memory, received, asked: self.asked })
     }
@@ -265,36 +320,5 @@ fn mixture(crowd: &Crowd) -> impl Fn(usize) -> Vec<u8> + Clone + Send + 'static 
     move |number| match Flow::of(number) {
         Flow::Join => requests(Flow::Join, joins.fetch_add(1, Ordering::Relaxed)),
         flow => requests(flow, number),
-    }
-}
-
-/// Orders drawn by chance, the same in every run.
-struct Shuffle(u64);
-
-impl Shuffle {
-    fn order(&mut self, count: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..count).collect();
-        for last in (1..count).rev() {
-            self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-            order.swap(last, (self.0 >> 33) as usize % (last + 1));
-        }
-        order
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_arm_has_its_turn_and_the_orders_differ() {
-        let mut shuffle = Shuffle(0x2545_f491_4f6c_dd1d);
-        let orders: Vec<_> = (0..20).map(|_| shuffle.order(4)).collect();
-        for order in &orders {
-            let mut sorted = order.clone();
-            sorted.sort_unstable();
-            assert_eq!(sorted, [0, 1, 2, 3]);
-        }
-        assert!(orders.iter().any(|order| *order != orders[0]));
     }
 }
