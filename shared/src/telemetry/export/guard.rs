@@ -12,7 +12,7 @@ use crate::telemetry::{instruments, names};
 
 /// Longest value in bytes, where no variable says otherwise.
 const LONGEST: usize = 256;
-/// A statement's; it is text from our source.
+/// A statement's; it is text from our source, and has no secrets for the same reason.
 const STATEMENT: usize = 2_048;
 
 /// Looks at everything of one signal before it is sent.
@@ -65,9 +65,10 @@ impl Guard {
 
     /// The value as it may leave, or `None` when it may leave as it is.
     fn better(self, key: &Key, text: &str) -> Option<String> {
-        let usual = if key.as_str() == "db.query.text" { STATEMENT } else { LONGEST };
-        let limit = self.limit.unwrap_or(usual);
-        let clean = masked(text).map_or(Cow::Borrowed(text), Cow::Owned);
+        let statement = key.as_str() == "db.query.text";
+        let limit = self.limit.unwrap_or(if statement { STATEMENT } else { LONGEST });
+        let secret = if statement { None } else { masked(text) };
+        let clean = secret.map_or(Cow::Borrowed(text), Cow::Owned);
         if clean.len() > limit {
             // Limits are in bytes; a character is kept whole or not at all.
             return Some(clean[..clean.floor_char_boundary(limit)].to_owned());
@@ -114,7 +115,9 @@ impl Guard {
 }
 
 fn is_known(key: &Key) -> bool {
-    names::ATTRIBUTES.binary_search(&key.as_str()).is_ok()
+    let key = key.as_str();
+    let order = |known: &&str| known.len().cmp(&key.len()).then_with(|| (*known).cmp(key));
+    names::ATTRIBUTES.binary_search_by(order).is_ok()
 }
 
 fn as_text(value: &AnyValue) -> Option<&str> {
