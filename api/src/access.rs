@@ -1,10 +1,10 @@
 //! What the caller may do in a guild at this moment, from the projection (PE-01 to PE-08).
 
 use shared::app::{Actor, Person};
-use shared::cache::projection::MemberView;
+use shared::cache::projection::{MemberView, Members};
 use shared::domain::form::Template;
 use shared::domain::game::Face;
-use shared::domain::ids::{DiscordGuild, DiscordRole, GameId, GuildId};
+use shared::domain::ids::{DiscordGuild, DiscordRole, DiscordUser, GameId, GuildId};
 use shared::domain::permission::{Member, Viewer, may_host, may_join, may_see};
 use shared::error::Refusal;
 use shared::store::games::{self, GameView};
@@ -50,11 +50,39 @@ impl Access {
         (guild, discord): (GuildId, DiscordGuild),
         manager_roles: &[DiscordRole],
     ) -> Result<Option<Self>, Problem> {
-        let Some(standing) = api.projection.standing(discord, caller.discord).await? else { return Ok(None) };
+        let among = Self::among(api, caller, (guild, discord), manager_roles, &[]).await?;
+        Ok(among.map(|(access, _)| access))
+    }
+
+    /// To the guild of a game, and who of the `others` are its members, asked in one go.
+    pub(crate) async fn with_members(
+        api: &Api,
+        caller: &Caller,
+        view: &GameView,
+        others: &[DiscordUser],
+    ) -> Result<(Self, Members), Problem> {
+        if !view.guild_present {
+            return Err(Refusal::NotFound.into());
+        }
+        note("gamesched.guild.id", view.guild_discord.to_string());
+        let guild = (view.game.guild, view.guild_discord);
+        let among = Self::among(api, caller, guild, &view.guild_managers, others).await?;
+        Ok(among.ok_or(Refusal::NotFound)?)
+    }
+
+    async fn among(
+        api: &Api,
+        caller: &Caller,
+        (guild, discord): (GuildId, DiscordGuild),
+        manager_roles: &[DiscordRole],
+        others: &[DiscordUser],
+    ) -> Result<Option<(Self, Members)>, Problem> {
+        let standing = api.projection.standing_among(discord, caller.discord, others).await?;
+        let Some((standing, members)) = standing else { return Ok(None) };
         let roles = standing.member.roles.clone();
         let member = Member::new(caller.user, discord, roles, standing.permissions, standing.owner);
         let manager = member.is_manager(manager_roles);
-        Ok(Some(Self { guild, discord, member, view: standing.member, manager }))
+        Ok(Some((Self { guild, discord, member, view: standing.member, manager }, members)))
     }
 
     /// The caller as actions know them.

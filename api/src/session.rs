@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::StatusCode;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
-use shared::cache::Copied;
+use shared::cache::{Away, Copied, Permit};
 use shared::domain::ids::{DiscordUser, UserId};
 use shared::error::Refusal;
 use shared::store::sessions::{self, Hash, Session};
@@ -90,12 +90,15 @@ impl FromRequestParts<Api> for Caller {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let jar = CookieJar::from_headers(&parts.headers);
         let token = hash(&jar).ok_or(Refusal::SignedOut)?;
-        let session = find(api, &token).await?;
+        let limit = if parts.method.is_safe() { Limit::Reads } else { Limit::Writes };
+        let (session, permit) = enter(api, &token, limit).await?;
         if let Some(person) = users::shown(session.discord) {
             note("gamesched.user.id", person);
         }
-        let limit = if parts.method.is_safe() { Limit::Reads } else { Limit::Writes };
-        api.windows.pass(limit, &hex(&token)).await?;
+        match permit {
+            Some(answer) => api.windows.decide(limit, &hex(&token), answer)?,
+            None => api.windows.pass(limit, &hex(&token)).await?,
+        }
         let session = slide(api, &token, session, WRITTEN).await?;
         Ok(session.into())
     }
@@ -107,18 +110,32 @@ impl From<Kept> for Caller {
     }
 }
 
-/// The copy in Redis, else the truth in Postgres; Redis being away is no reason to ask anybody to sign in again.
+/// The session, and what Redis said of its window if it was asked: it is when it has a copy of the session, in one way
+/// there and back, and tokens that nobody was given count for nobody.
+async fn enter(api: &Api, token: &Hash, limit: Limit) -> Result<(Kept, Option<Result<Permit, Away>>), Problem> {
+    let (copied, permit) = match api.windows.enter(limit, &hex(token)).await {
+        Ok((copied, permit)) => (Ok(copied), permit.map(Ok)),
+        Err(away) => (Err(away), Some(Err(away))),
+    };
+    Ok((known(api, token, copied).await?, permit))
+}
+
 async fn find(api: &Api, token: &Hash) -> Result<Kept, Problem> {
+    let copied = api.cache.session(&hex(token)).await;
+    known(api, token, copied).await
+}
+
+/// The copy in Redis, else the truth in Postgres; Redis being away is no reason to ask anybody to sign in again.
+async fn known(api: &Api, token: &Hash, copied: Result<Copied<Kept>, Away>) -> Result<Kept, Problem> {
     let now = api.app.clock.now();
-    let name = hex(token);
-    match api.cache.session::<Kept>(&name).await {
+    match copied {
         Ok(Copied::Here(kept)) if kept.ends_at > now => return Ok(kept),
         Ok(Copied::Ended) => return Err(Refusal::SignedOut.into()),
         Ok(Copied::Here(_) | Copied::Missing) | Err(_) => {}
     }
     let session = sessions::find(&mut api.sql().await?, token, now).await?;
     let kept = Kept::from(session.ok_or(Refusal::SignedOut)?);
-    let _ = api.cache.keep_session(&name, &kept).await;
+    let _ = api.cache.keep_session(&hex(token), &kept).await;
     Ok(kept)
 }
 

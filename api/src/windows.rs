@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use shared::cache::{Cache, Permit};
+use serde::de::DeserializeOwned;
+use shared::cache::{Away, Cache, Copied, Permit};
 use shared::error::Refusal;
 
 /// All limits are so many a minute.
@@ -41,6 +42,10 @@ impl Limit {
             Self::SignIns => "signins",
         }
     }
+
+    fn key(self, who: &str) -> String {
+        format!("{}:{who}", self.name())
+    }
 }
 
 /// Counts who asked how often.
@@ -63,12 +68,26 @@ impl Windows {
 
     /// Lets one more request pass, or says when.
     pub(crate) async fn pass(&self, limit: Limit, who: &str) -> Result<(), Refusal> {
-        let key = format!("{}:{who}", limit.name());
         let most = limit.a_minute();
-        let wait = match self.cache.permit(&key, most, MINUTE, most).await {
+        let answer = self.cache.permit(&limit.key(who), most, MINUTE, most).await;
+        self.decide(limit, who, answer)
+    }
+
+    /// What is known of a session by its hash; where anything is, also what `pass` would ask Redis.
+    pub(crate) async fn enter<T: DeserializeOwned>(
+        &self,
+        limit: Limit,
+        hash: &str,
+    ) -> Result<(Copied<T>, Option<Permit>), Away> {
+        self.cache.enter(hash, &limit.key(hash), limit.a_minute(), MINUTE).await
+    }
+
+    /// Lets a request pass of which Redis said this, or says when.
+    pub(crate) fn decide(&self, limit: Limit, who: &str, answer: Result<Permit, Away>) -> Result<(), Refusal> {
+        let wait = match answer {
             Ok(Permit::Granted) => return Ok(()),
             Ok(Permit::Wait(wait)) => wait,
-            Err(_) => match self.locally(key, most / SHARE) {
+            Err(_) => match self.locally(limit.key(who), limit.a_minute() / SHARE) {
                 None => return Ok(()),
                 Some(wait) => wait,
             },

@@ -123,3 +123,19 @@ async fn di_12_a_refused_press_is_answered_privately_and_the_post_stays() {
     assert_eq!((after.as_text(), after.edits), (post.as_text(), post.edits));
     assert!(world.person("ada").inbox().await.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gu_03_games_of_a_server_that_the_bot_has_left_are_there_for_nobody() {
+    let world = World::new().await;
+    let host = world.signed_in("dm").await;
+    let game = host.plans(&[]).await;
+    let path = format!("/api/v1/games/{game}");
+    assert_eq!(host.gets(&path).await.status, 200);
+    // The projection is still there, as it is for an instant while the bot leaves.
+    world.does("update guilds set present = false".to_owned()).await;
+    for (method, path) in [(Method::GET, path.clone()), (Method::PUT, path.clone()), (Method::POST, path + "/join")] {
+        let answer = host.sends(host.request(method.clone(), &path)).await;
+        let found = answer.problem().unwrap_or_else(|fault| panic!("{method} {path}: {fault:#}"));
+        assert_eq!(found, (404, "not_found".into()), "{method} {path}: {answer:?}");
+    }
+}

@@ -61,7 +61,7 @@ async fn create_a_game_is_one_tree_from_the_request_to_the_post_in_discord() {
     let told = Told { world: &world, game };
     assert_snapshot!(told.story(&[CREATE], &[(CREATE, 1), (CREATED, 1), (CREATED_LIVE, 1)]).await, @"
     A  api server POST /api/v1/games 201 {gamesched.game.id=G, gamesched.guild.id=D}
-         api client GET · EVALSHA · SELECT templates · SELECT guilds · EVALSHA
+         api client EVALSHA · SELECT templates · SELECT guilds · EVALSHA
          api internal create {gamesched.game.id=G}
            api client BEGIN · SELECT templates · INSERT games · INSERT scheduled_notifications · INSERT scheduled_transitions · SELECT channels · INSERT announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.created
@@ -86,7 +86,7 @@ async fn join_by_web_edits_the_post_at_once_and_writes_a_minute_later_in_a_trace
     let roots = ["POST /api/v1/games/{id}/join", "job notice.joined"];
     assert_snapshot!(told.story(&roots, &[(roots[0], 1), (roots[1], 1), (CHANGED, 1), (CHANGED_LIVE, 1), (LETTER, 1)]).await, @"
     A  api server POST /api/v1/games/{id}/join 200 {gamesched.game.id=G, gamesched.guild.id=D}
-         api client GET · EVALSHA · SELECT games guilds · EVALSHA
+         api client EVALSHA · SELECT games guilds · EVALSHA
          api internal join {gamesched.game.id=G}
            api client BEGIN · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.roster_changed
@@ -100,6 +100,27 @@ async fn join_by_web_edits_the_post_at_once_and_writes_a_minute_later_in_a_trace
            notification-daemon producer publish game_scheduler:delivery.due
              bot consumer process game_scheduler:delivery.due:bot.deliveries {gamesched.game.id=G, gamesched.outcome=done, gamesched.delivery.outcome=sent} ~B(publish)
                bot client UPDATE deliveries · EVALSHA · POST /users/@me/channels 200 · POST /channels/{channel_id}/messages 200 · UPDATE deliveries
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_a_game_asks_redis_who_is_there_postgres_what_and_redis_who_they_are() {
+    let world = World::new().await;
+    let host = world.signed_in("dm").await;
+    let game = host.plans(&WHOLE).await;
+    // The session's copy is made on its first use.
+    let path = format!("/api/v1/games/{game}");
+    for _ in 0..2 {
+        world.settle().await;
+        world.sink.clear();
+        assert_eq!(host.gets(&path).await.status, 200);
+    }
+    world.settle().await;
+    let told = Told { world: &world, game };
+    let look = "GET /api/v1/games/{id}";
+    assert_snapshot!(told.story(&[look], &[(look, 1)]).await, @"
+    A  api server GET /api/v1/games/{id} 200 {gamesched.game.id=G, gamesched.guild.id=D}
+         api client EVALSHA · SELECT games participants · EVALSHA
     ");
 }
 
@@ -224,7 +245,7 @@ async fn a_leave_that_promotes_is_one_transaction_one_change_and_one_letter_each
     let told = Told { world: &world, game };
     assert_snapshot!(told.story(&[LEAVE], &[(LEAVE, 1), (CHANGED, 5), (CHANGED_LIVE, 5), (LETTER, 6)]).await, @"
     A  api server POST /api/v1/games/{id}/leave 204 {gamesched.game.id=G, gamesched.guild.id=D}
-         api client GET · EVALSHA · SELECT games guilds · EVALSHA
+         api client EVALSHA · SELECT games guilds · EVALSHA
          api internal leave {gamesched.game.id=G}
            api client BEGIN · SELECT games · SELECT participants · DELETE participants · UPDATE deliveries · SELECT scheduled_notifications · SELECT games participants · SELECT users · INSERT deliveries INSERT outbox · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:delivery.due
@@ -282,13 +303,13 @@ async fn live_updates_are_one_span_a_replica_and_event_and_none_a_client() {
     assert!(other.running.lines().contains("listening"), "the other one is there, too");
     assert_snapshot!(story, @"
     A  api server GET /api/v1/sse/game-updates 200
-         api client GET · EVALSHA
+         api client EVALSHA
     B  api server GET /api/v1/sse/game-updates 200
-         api client GET · EVALSHA
+         api client EVALSHA
     C  api server GET /api/v1/sse/game-updates 200
-         api client GET · EVALSHA
+         api client EVALSHA
     D  api server POST /api/v1/games/{id}/join 200 {gamesched.game.id=G, gamesched.guild.id=D}
-         api client GET · EVALSHA · SELECT games guilds · EVALSHA
+         api client EVALSHA · SELECT games guilds · EVALSHA
          api internal join {gamesched.game.id=G}
            api client BEGIN · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.roster_changed

@@ -59,7 +59,7 @@ async fn t_04_a_retry_after_a_500_of_discord_is_a_root_that_links_to_the_change(
     let roots = [JOIN, "job announcement"];
     assert_snapshot!(story(&world, &game, &roots, &[(JOIN, 1), (CHANGED, 1), (CHANGED_LIVE, 1), (roots[1], 1)]).await, @"
     A  api server POST /api/v1/games/{id}/join 200 {gamesched.game.id=G}
-         api client GET · EVALSHA · SELECT games guilds · EVALSHA
+         api client EVALSHA · SELECT games guilds · EVALSHA
          api internal join {gamesched.game.id=G}
            api client BEGIN · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.roster_changed
@@ -96,7 +96,7 @@ async fn t_04_a_message_of_an_unknown_version_is_parked_kept_and_sent_again_and_
     }
     assert_snapshot!(text, @"
     A  api server PUT /api/v1/games/{id} 200 {gamesched.game.id=G}
-         api client GET · EVALSHA · SELECT games guilds · EVALSHA
+         api client EVALSHA · SELECT games guilds · EVALSHA
          api internal update {gamesched.game.id=G}
            api client BEGIN · SELECT games · SELECT participants · UPDATE games · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.updated
@@ -135,7 +135,7 @@ async fn t_04_a_redelivered_message_is_a_root_that_links_to_its_publication() {
     world.settle().await;
     assert_snapshot!(story(&world, &game, &[JOIN, CHANGED], &[(JOIN, 1), (CHANGED, 2), (CHANGED_LIVE, 1)]).await, @"
     A  api server POST /api/v1/games/{id}/join 200 {gamesched.game.id=G}
-         api client GET · EVALSHA · SELECT games guilds · EVALSHA
+         api client EVALSHA · SELECT games guilds · EVALSHA
          api internal join {gamesched.game.id=G}
            api client BEGIN · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
            api producer publish game_scheduler:game.roster_changed
@@ -170,7 +170,7 @@ async fn t_04_a_message_that_waited_in_the_outbox_is_published_as_a_root_that_li
     }
     assert_snapshot!(text, @"
     A  api server POST /api/v1/games/{id}/join 200 {gamesched.game.id=G}
-         api client GET · EVALSHA · SELECT games guilds · EVALSHA
+         api client EVALSHA · SELECT games guilds · EVALSHA
          api internal join {gamesched.game.id=G}
            api client BEGIN · SELECT games · SELECT participants · INSERT participants · INSERT scheduled_notifications · UPDATE announcements · INSERT audit_log · INSERT outbox · COMMIT
          api client SELECT users

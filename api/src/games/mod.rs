@@ -106,8 +106,13 @@ pub(crate) async fn one(
     caller: Caller,
     Id(id): Id<GameId>,
 ) -> Result<Json<GameResponse>, Problem> {
-    let access = Access::to_game(&api, &caller, id).await?;
-    Ok(Json(shown(&api, &access, id).await?))
+    let view = games::view(&mut api.sql().await?, id).await?.ok_or(Refusal::NotFound)?;
+    let views = [&view];
+    let (access, members) = Access::with_members(&api, &caller, &view, &Words::people(&views)).await?;
+    let now = api.app.clock.now();
+    access.must_see(&view, now)?;
+    let words = Words::among(&api, access.discord, &views, members).await?;
+    Ok(Json(shape::game(&view, &access, &words, now)))
 }
 
 /// Changes what is sent and leaves the rest; an empty form changes nothing.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use shared::cache::projection::Members;
 use shared::domain::ids::{DiscordChannel, DiscordGuild, DiscordUser};
 use shared::store::games::GameView;
 use shared::store::people::Person;
@@ -28,16 +29,30 @@ enum Token<'a> {
 impl Words {
     /// For these games of one guild, in one batch for names and one for channels, each only when it is needed (LS-06).
     pub(crate) async fn of(api: &Api, guild: DiscordGuild, views: &[&GameView]) -> Result<Self, Problem> {
-        let texts: Vec<&str> = views.iter().flat_map(|view| texts(view)).collect();
+        let members = api.projection.names(guild, &Self::people(views)).await?;
+        Self::among(api, guild, views, members).await
+    }
+
+    /// Whose names are needed for these games.
+    pub(crate) fn people(views: &[&GameView]) -> Vec<DiscordUser> {
         let mut users: HashSet<DiscordUser> = views.iter().flat_map(|view| people(view)).collect();
-        users.extend(texts.iter().flat_map(|text| tokens(text)).filter_map(|(_, token, _)| match token {
+        let texts = views.iter().flat_map(|view| texts(view));
+        users.extend(texts.flat_map(tokens).filter_map(|(_, token, _)| match token {
             Token::User(user) => Some(user),
             Token::Channel(_) | Token::Emoji(_) => None,
         }));
-        let users: Vec<DiscordUser> = users.into_iter().collect();
-        let members = api.projection.names(guild, &users).await?;
+        users.into_iter().collect()
+    }
+
+    /// The same with those of these `people` who are members.
+    pub(crate) async fn among(
+        api: &Api,
+        guild: DiscordGuild,
+        views: &[&GameView],
+        members: Members,
+    ) -> Result<Self, Problem> {
         let people = members.into_iter().map(|(user, member)| (user, member.shown_name().to_owned())).collect();
-        let channels = if texts.iter().any(|text| text.contains("<#")) {
+        let channels = if views.iter().flat_map(|view| texts(view)).any(|text| text.contains("<#")) {
             let channels = api.projection.channels(guild).await?;
             channels.into_iter().map(|channel| (channel.id, channel.name)).collect()
         } else {

@@ -59,10 +59,10 @@ struct Subject {
 
 impl Subject {
     async fn find(sql: &mut Sql, game: GameId) -> shared::error::Result<Option<Self>> {
-        let Some((_, guild, manager_roles)) = games::guild_of(&mut *sql, game).await? else { return Ok(None) };
-        let Some(GameView { game, rows, .. }) = games::view(sql, game).await? else { return Ok(None) };
+        let view = games::view(sql, game).await?.filter(|view| view.guild_present);
+        let Some(GameView { game, rows, guild_discord, guild_managers, .. }) = view else { return Ok(None) };
         let players = rows.iter().filter_map(|(row, _)| row.who.user()).collect();
-        Ok(Some(Self { guild, manager_roles, game, players }))
+        Ok(Some(Self { guild: guild_discord, manager_roles: guild_managers, game, players }))
     }
 
     /// Every member sees it, so that nobody's roles matter.

@@ -11,7 +11,7 @@ use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, EventInterface, KeysInterface, LuaInterface};
 use fred::types::config::{Config, Options, ReconnectPolicy};
 use fred::types::scripts::Script;
-use fred::types::{Builder, Expiration};
+use fred::types::{Builder, Expiration, MultipleKeys};
 use opentelemetry::metrics::BoundHistogram;
 use opentelemetry::{KeyValue, StringValue};
 
@@ -96,17 +96,17 @@ impl Door {
     pub(super) async fn script(
         &self,
         script: &Script,
-        key: String,
+        keys: impl Into<MultipleKeys>,
         arguments: Vec<String>,
         within: Duration,
     ) -> Result<Vec<String>, Away> {
-        let (sha, client) = (script.sha1().to_string(), self.within(within));
-        let cached = Box::pin(client.evalsha(sha.clone(), key.clone(), arguments.clone()));
+        let (sha, client, keys) = (script.sha1().to_string(), self.within(within), keys.into());
+        let cached = Box::pin(client.evalsha(sha.clone(), keys.clone(), arguments.clone()));
         match self.run("EVALSHA", Some(sha), cached).await {
             // Loaded at every connection, so this is a server that was told to forget its scripts.
             Err(Trouble::Refused("NOSCRIPT")) => {
                 let text = script.lua().cloned().unwrap_or_default();
-                self.run("EVAL", None, Box::pin(client.eval(text, key, arguments))).await.map_err(Away::from)
+                self.run("EVAL", None, Box::pin(client.eval(text, keys, arguments))).await.map_err(Away::from)
             }
             answer => answer.map_err(Away::from),
         }

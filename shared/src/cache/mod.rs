@@ -38,6 +38,16 @@ pub enum Copied<T> {
     Missing,
 }
 
+impl<T: DeserializeOwned> Copied<T> {
+    fn read(text: &str) -> Self {
+        match text {
+            ENDED => Self::Ended,
+            // What cannot be read, another release wrote; it is kept anew.
+            text => serde_json::from_str(text).map_or(Self::Missing, Self::Here),
+        }
+    }
+}
+
 /// Redis cannot be asked, or what it knows is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the cache is away ({0})")]
@@ -71,12 +81,7 @@ impl Cache {
     /// When Redis cannot be asked.
     pub async fn session<T: DeserializeOwned>(&self, hash: &str) -> Result<Copied<T>, Away> {
         let text = self.door.get(self.session_key(hash), door::AT_ONCE).await?;
-        Ok(match text.as_deref() {
-            Some(ENDED) => Copied::Ended,
-            // What cannot be read, another release wrote; it is kept anew.
-            Some(text) => serde_json::from_str(text).map_or(Copied::Missing, Copied::Here),
-            None => Copied::Missing,
-        })
+        Ok(text.map_or(Copied::Missing, |text| Copied::read(&text)))
     }
 
     /// Keeps a session for 30 s, unless its end is known: whoever read it before it ended may come here after.

@@ -18,7 +18,8 @@ macro_rules! scripts {
 }
 
 scripts! {
-    PERMIT = "lua/permit.lua";
+    PERMIT = "lua/cell.lua" "lua/permit.lua";
+    ENTER = "lua/cell.lua" "lua/enter.lua";
     KEEP = "lua/keep.lua";
 
     STANDING = "lua/fresh.lua" "lua/standing.lua";

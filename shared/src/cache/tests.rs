@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use super::projection::{Beat, ChannelView, EmojiView, GuildCard, GuildView, MemberView, RoleView};
+use super::projection::{Beat, ChannelView, EmojiView, GuildCard, GuildView, MemberView, Members, RoleView};
 use super::*;
 use crate::domain::ids::{Discord, DiscordGuild, DiscordUser};
 
@@ -136,6 +136,24 @@ async fn sessions_and_windows_are_kept_under_the_namespace() {
 }
 
 #[tokio::test]
+async fn l_38_entering_counts_in_the_window_only_for_sessions_that_are_known() {
+    let server = Server::start();
+    let cache = server.cache("").await;
+    let enter = || cache.enter::<String>("h", "k", 2, Duration::from_secs(60));
+    for _ in 0..3 {
+        assert_eq!(enter().await, Ok((Copied::Missing, None)), "a token that nobody was given counts for nobody");
+    }
+    cache.keep_session("h", "ada").await.unwrap();
+    assert_eq!(enter().await, Ok((Copied::Here("ada".to_owned()), Some(Permit::Granted))));
+    assert_eq!(cache.permit("k", 2, Duration::from_secs(60), 2).await, Ok(Permit::Granted), "it is the same window");
+    let (ada, permit) = enter().await.unwrap();
+    assert_eq!(ada, Copied::Here("ada".to_owned()));
+    assert!(matches!(permit, Some(Permit::Wait(_))), "the third of two waits: {permit:?}");
+    cache.forget_session("h").await.unwrap();
+    assert_eq!(enter().await.unwrap().0, Copied::Ended);
+}
+
+#[tokio::test]
 async fn au_11_whoever_read_a_session_before_it_ended_does_not_revive_it() {
     let server = Server::start();
     let cache = server.cache("").await;
@@ -189,6 +207,11 @@ async fn a_standing_is_what_the_roles_give_and_never_guessed() {
     let ada = projection.standing(guild(), user(1)).await.unwrap().unwrap();
     assert_eq!((ada.owner, ada.permissions), (true, u64::MAX));
     assert_eq!(projection.standing(guild(), user(3)).await, Ok(None));
+    let (same, others) =
+        projection.standing_among(guild(), user(2), &[user(1), user(2), user(3)]).await.unwrap().unwrap();
+    assert_eq!(same, bob, "others change nothing of it");
+    assert_eq!(others, Members::from([(user(1), member(1, "ada", &[])), (user(2), bob.member.clone())]));
+    assert_eq!(projection.standing_among(guild(), user(3), &[user(1)]).await, Ok(None));
 
     assert_eq!(projection.guilds_of(user(2)).await, Err(Away("stale")), "the shard may have more guilds");
     projection.settled(0).await.unwrap();

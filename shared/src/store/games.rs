@@ -22,6 +22,10 @@ pub struct GameView {
     pub guild_discord: DiscordGuild,
     /// The server's name.
     pub guild_name: String,
+    /// Whether the bot is in it.
+    pub guild_present: bool,
+    /// Roles whose members manage its games.
+    pub guild_managers: Vec<DiscordRole>,
     /// The channel of its announcement.
     pub channel_discord: DiscordChannel,
     /// The channel's name.
@@ -259,7 +263,8 @@ pub async fn views(sql: &mut Sql, games: &[GameId]) -> Result<Vec<GameView>> {
            g.rewards, g.remind_host_rewards, g.archive_channel_id, g.archive_delay_seconds, g.notify_role_ids,
            g.allowed_player_role_ids, g.signup_priority_role_ids, g.thumbnail_id, g.banner_image_id, g.cancel_reason,
            g.version, g.roster_version, g.created_at, g.updated_at,
-           d.discord_id as guild_discord, d.name as guild_name, c.discord_id as channel_discord, c.name as channel_name,
+           d.discord_id as guild_discord, d.name as guild_name, d.present, d.bot_manager_role_ids,
+           c.discord_id as channel_discord, c.name as channel_name,
            a.message_id as "message_id?", h.discord_id as host_discord, h.username, h.global_name, h.avatar,
            h.notify_dm, h.muted_kinds,
            r.ids, r.users as "users: Uuids", r.names as "names: Texts", r.classes, r.positions, r.joins,
@@ -289,6 +294,8 @@ pub async fn views(sql: &mut Sql, games: &[GameId]) -> Result<Vec<GameView>> {
         views.push(GameView {
             guild_discord: snowflake(row.guild_discord)?,
             guild_name: row.guild_name,
+            guild_present: row.present,
+            guild_managers: snowflakes(&row.bot_manager_role_ids.unwrap_or_default())?,
             channel_discord: snowflake(row.channel_discord)?,
             channel_name: row.channel_name,
             message: row.message_id.map(snowflake).transpose()?,

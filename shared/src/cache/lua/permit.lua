@@ -1,9 +1,2 @@
--- GCRA: how long a cell takes and how many may come at once, in microseconds; 0, or how long to wait.
-local cell, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
-local due = math.max(tonumber(redis.call('GET', KEYS[1]) or '') or 0, now)
-local early = due + cell - burst - now
-if early > 0 then return {string.format('%.0f', early)} end
-redis.call('SET', KEYS[1], string.format('%.0f', due + cell), 'PX', math.ceil((due + cell - now) / 1000) + 1)
-return {'0'}
+-- One of a window: its key, then its cell and its burst.
+return {take(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]))}

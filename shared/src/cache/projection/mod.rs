@@ -9,7 +9,7 @@ use super::Cache;
 use super::door::Door;
 use crate::domain::ids::{Discord, DiscordChannel, DiscordGuild, DiscordRole, DiscordUser};
 
-pub use read::Standing;
+pub use read::{Members, Standing};
 pub use twilight_model::id::marker::EmojiMarker as InEmoji;
 pub use write::{Beat, Build};
 

@@ -30,14 +30,34 @@ pub struct Standing {
     pub permissions: u64,
 }
 
+/// Members by who they are.
+pub type Members = HashMap<DiscordUser, MemberView>;
+
 impl Projection {
     /// What a user may do in a guild; `None` when they are no member of it.
     ///
     /// # Errors
     /// When Redis is away, or the guild is stale.
     pub async fn standing(&self, guild: DiscordGuild, user: DiscordUser) -> Result<Option<Standing>, Away> {
-        let answer = self.read(&scripts::STANDING, guild, vec![guild.to_string(), user.to_string()]).await?;
-        let Some((member, roles)) = answer.values.split_first() else { return Ok(None) };
+        Ok(self.standing_among(guild, user, &[]).await?.map(|(standing, _)| standing))
+    }
+
+    /// The same, and those of the `others` who are members.
+    ///
+    /// # Errors
+    /// When Redis is away, or the guild is stale.
+    pub async fn standing_among(
+        &self,
+        guild: DiscordGuild,
+        user: DiscordUser,
+        others: &[DiscordUser],
+    ) -> Result<Option<(Standing, Members)>, Away> {
+        let mut arguments = vec![guild.to_string(), user.to_string()];
+        arguments.extend(others.iter().map(ToString::to_string));
+        let answer = self.read(&scripts::STANDING, guild, arguments).await?;
+        let Some((member, rest)) = answer.values.split_first() else { return Ok(None) };
+        // No value is empty but the one between the roles and the others.
+        let (roles, others) = rest.split_at(rest.iter().take_while(|value| !value.is_empty()).count());
         let kept: Kept = self.decode(guild, member).await?;
         let owner = answer.card(self, guild).await?.owner == user;
         let mut permissions = if owner { u64::MAX } else { 0 };
@@ -47,7 +67,9 @@ impl Projection {
         if permissions & ADMINISTRATOR != 0 {
             permissions = u64::MAX;
         }
-        Ok(Some(Standing { member: kept.member, owner, permissions }))
+        let others = self.decode_members(guild, others.get(1..).unwrap_or_default()).await?;
+        let others = others.into_iter().map(|member| (member.id, member)).collect();
+        Ok(Some((Standing { member: kept.member, owner, permissions }, others)))
     }
 
     /// What a guild says of itself.
@@ -97,7 +119,7 @@ impl Projection {
         &self,
         guild: DiscordGuild,
         users: &[DiscordUser],
-    ) -> Result<HashMap<DiscordUser, MemberView>, Away> {
+    ) -> Result<Members, Away> {
         let mut arguments = vec![guild.to_string()];
         arguments.extend(users.iter().map(ToString::to_string));
         let members = self.members(&scripts::NAMES, guild, arguments).await?;
@@ -141,8 +163,12 @@ impl Projection {
         arguments: Vec<String>,
     ) -> Result<Vec<MemberView>, Away> {
         let answer = self.read(script, guild, arguments).await?;
-        let mut members = Vec::with_capacity(answer.values.len());
-        for text in &answer.values {
+        self.decode_members(guild, &answer.values).await
+    }
+
+    async fn decode_members(&self, guild: DiscordGuild, texts: &[String]) -> Result<Vec<MemberView>, Away> {
+        let mut members = Vec::with_capacity(texts.len());
+        for text in texts {
             members.push(self.decode::<Kept>(guild, text).await?.member);
         }
         Ok(members)
