@@ -2,7 +2,7 @@
 
 use ::tests::load::Ratio;
 
-use super::Kind;
+use super::kind::Kind;
 use super::report::Statistic;
 
 const WIDTH: f64 = 760.0;
@@ -40,7 +40,7 @@ pub(super) fn ratios(ratios: &[(Kind, Statistic, Ratio)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::TELEMETRY;
+    use super::super::kind::TELEMETRY;
     use super::*;
 
     #[test]

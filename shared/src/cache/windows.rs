@@ -22,8 +22,7 @@ impl Cache {
     /// # Errors
     /// When Redis cannot be asked.
     pub async fn permit(&self, key: &str, limit: u32, per: Duration, burst: u32) -> Result<Permit, Away> {
-        let answer =
-            self.door.script(&scripts::PERMIT, self.window(key), cells(limit, per, burst), AT_ONCE).await?;
+        let answer = self.door.script(&scripts::PERMIT, self.window(key), cells(limit, per, burst), AT_ONCE).await?;
         permit(answer.first())
     }
 

@@ -115,11 +115,7 @@ impl Projection {
     ///
     /// # Errors
     /// When Redis is away, or the guild is stale.
-    pub async fn names(
-        &self,
-        guild: DiscordGuild,
-        users: &[DiscordUser],
-    ) -> Result<Members, Away> {
+    pub async fn names(&self, guild: DiscordGuild, users: &[DiscordUser]) -> Result<Members, Away> {
         let mut arguments = vec![guild.to_string()];
         arguments.extend(users.iter().map(ToString::to_string));
         let members = self.members(&scripts::NAMES, guild, arguments).await?;
