@@ -139,8 +139,9 @@ impl Door {
         }
         span.end();
         self.server.measure(command, since, result.as_ref().err().map(|trouble| trouble.class()));
-        if let Err(Trouble::Away(_)) = result {
-            self.breaker.failed(Instant::now());
+        match result {
+            Err(Trouble::Away(_)) => self.breaker.failed(Instant::now()),
+            Ok(_) | Err(Trouble::Refused(_)) => self.breaker.answered(since),
         }
         result
     }
