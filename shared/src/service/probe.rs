@@ -54,7 +54,7 @@ fn exchange(address: SocketAddr) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /ready HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    stream.write_all(format!("GET /ready HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.take(LENGTH).read_to_string(&mut answer)?;
     Ok(answer)
@@ -84,9 +84,15 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let (mut stream, _) = listener.accept().unwrap();
-                let mut asked = [0; 64];
-                let length = stream.read(&mut asked).unwrap();
-                assert!(asked[..length].starts_with(b"GET /ready HTTP/1.0\r\n"));
+                // To the end: who closes before what was sent is read takes the answer away with it.
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"\r\n\r\n") {
+                    let mut some = [0; 64];
+                    let length = stream.read(&mut some).unwrap();
+                    assert_ne!(length, 0, "the question ends: {}", asked.escape_ascii());
+                    asked.extend_from_slice(&some[..length]);
+                }
+                assert!(asked.starts_with(b"GET /ready HTTP/1.0\r\n"));
                 write!(stream, "HTTP/1.0 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
             });
             ask(address)
