@@ -74,7 +74,7 @@ pub fn collected(url: &str) -> [(&'static str, &str); 5] {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", url),
         ("OTEL_BSP_SCHEDULE_DELAY", "1000"),
         ("OTEL_BLRP_SCHEDULE_DELAY", "1000"),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "10000"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "60000"),
     ]
 }
 

@@ -29,8 +29,6 @@ pub(super) async fn measure(crowd: &Crowd, lasts: Duration) -> Result<Vec<Goal>>
     for (name, value) in collected(&receiver.url()) {
         world.set(name, value);
     }
-    // Where nothing happens once a minute is what operators have.
-    world.set("OTEL_METRIC_EXPORT_INTERVAL", "60000");
     let mut goals = Vec::new();
     for service in Service::ALL {
         let mut starts = Vec::new();

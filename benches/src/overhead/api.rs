@@ -18,6 +18,8 @@ use crate::wire::{self, Wires};
 
 /// After a slice: what was told is exported within a second, and belongs to the slice.
 const SETTLE: Duration = Duration::from_millis(1_300);
+/// What operators have between two exports of metrics.
+const MINUTE: Duration = Duration::from_secs(60);
 /// Clients that each wait for their answer, to find out how much can be answered.
 const CLIENTS: usize = 16;
 /// Before an api is measured: pools fill, plans are made, sessions are copied.
@@ -28,6 +30,8 @@ const ARRIVAL: Duration = Duration::from_secs(20);
 /// One way in which an api can be set, and all that came of it.
 pub(super) struct Arm {
     pub(super) kind: Kind,
+    /// Milliseconds between two exports of metrics.
+    interval: String,
     receiver: Option<Receiver>,
     gate: Option<Gate>,
     /// Requests to all its apis.
@@ -43,19 +47,22 @@ pub(super) struct Api {
 }
 
 impl Arm {
-    pub(super) fn new(kind: Kind) -> Result<Self> {
+    /// Metrics are exported once while all have load side by side for `lasts`, or once a minute.
+    pub(super) fn new(kind: Kind, lasts: Duration) -> Result<Self> {
+        let interval = lasts.min(MINUTE).as_millis().to_string();
         let receiver = kind.collector.map(|_| Receiver::start()).transpose()?;
         let gate = match (kind.collector, &receiver) {
             (None | Some(Conduct::Open), _) | (_, None) => None,
             (Some(conduct), Some(behind)) => Some(Gate::start(free_address()?, behind.address(), conduct)?),
         };
-        Ok(Self { kind, receiver, gate, asked: 0, memory: Memory { resident: 0, peak: 0 } })
+        Ok(Self { kind, interval, receiver, gate, asked: 0, memory: Memory { resident: 0, peak: 0 } })
     }
 
     /// An api that is warm.
     pub(super) async fn start(&mut self, crowd: &Crowd) -> Result<Api> {
         let url = self.gate.as_ref().map(Gate::url).or_else(|| self.receiver.as_ref().map(Receiver::url));
         let mut settings = settings(url.as_deref());
+        settings.push(("OTEL_METRIC_EXPORT_INTERVAL", &self.interval));
         settings.extend(self.kind.settings);
         let name = self.kind.name.replace(|part: char| !part.is_ascii_alphanumeric(), "-");
         let replica = crowd.replica_with(&name, &settings).await?;

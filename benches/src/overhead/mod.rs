@@ -49,6 +49,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// How long all have load side by side.
+    fn beside(&self) -> Duration {
+        Duration::from_secs_f64(2.0 * self.seconds)
+    }
+
     /// What a command says of them beside rounds and seconds.
     fn more(&self) -> String {
         let mut text = self.rate.map(|rate| format!(" --rate {rate}")).unwrap_or_default();
@@ -115,7 +120,7 @@ pub async fn run(options: Options) -> Result<()> {
     let crowd = Crowd::gather().await?;
     crowd.undisturbed().await;
     let kinds = options.kinds()?;
-    let mut arms = kinds.into_iter().map(Arm::new).collect::<Result<Vec<_>>>()?;
+    let mut arms = kinds.into_iter().map(|kind| Arm::new(kind, options.beside())).collect::<Result<Vec<_>>>()?;
     let most = most(&crowd, &mut arms[0]).await?;
     let rate = options.rate.unwrap_or(most * 0.6);
     eprintln!("overhead: at most {most:.0} requests/s are answered; {rate:.0} are sent");
@@ -170,8 +175,7 @@ async fn one_round(
         failures.extend(answers.failures);
     }
     crowd.forget().await;
-    let lasts = Duration::from_secs_f64(2.0 * options.seconds);
-    let beside = api::side_by_side(crowd, &apis, rate, lasts).await?;
+    let beside = api::side_by_side(crowd, &apis, rate, options.beside()).await?;
     for (place, ((answers, on_processor), api)) in beside.into_iter().zip(apis).enumerate() {
         arms[place].asked += answers.asked();
         let (slices, failures) = &mut measured[place];
