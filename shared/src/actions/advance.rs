@@ -1,7 +1,7 @@
 //! A transition that is due: start, completion, and the post of a deferred announcement.
 
 use serde_json::json;
-use tracing::instrument;
+use tracing::info_span;
 
 use super::arm;
 use crate::app::App;
@@ -12,6 +12,7 @@ use crate::error::{Refusal, Result};
 use crate::events::{Event, GameChange};
 use crate::store::schedule::{End, Job, end_transition, expire_reminders};
 use crate::store::{Tx, announcements, audit, games, outbox, rosters};
+use crate::telemetry::span::action;
 
 /// What became of a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,32 +36,32 @@ pub async fn advance(app: &App, tx: Tx, job: &Job<Target>) -> Result<Advanced> {
     }
 }
 
-#[instrument(skip_all, fields(gamesched.game.id = %job.game))]
 async fn start(app: &App, tx: Tx, job: &Job<Target>) -> Result<Advanced> {
-    step(app, tx, job, "start").await
+    action(info_span!("start", gamesched.game.id = %job.game), async { step(app, tx, job, "start").await }).await
 }
 
-#[instrument(skip_all, fields(gamesched.game.id = %job.game))]
 async fn complete(app: &App, tx: Tx, job: &Job<Target>) -> Result<Advanced> {
-    step(app, tx, job, "complete").await
+    action(info_span!("complete", gamesched.game.id = %job.game), async { step(app, tx, job, "complete").await }).await
 }
 
 /// The time of a deferred announcement came: reminders and the post are armed with it (LI-33).
-#[instrument(skip_all, fields(gamesched.game.id = %job.game))]
 async fn post(app: &App, tx: Tx, job: &Job<Target>) -> Result<Advanced> {
-    let mut tx = tx;
-    let game = games::lock(&mut tx, job.game).await?.ok_or(Refusal::NotFound)?;
-    // The start may have moved since: that does not withhold the post.
-    if game.post_at.is_none() || matches!(game.status, Status::PendingConfirmation | Status::Cancelled) {
-        return expire(tx, job, "stale").await;
-    }
-    let roster = rosters::of(&mut tx, &game).await?;
-    let posted = Game { post_at: None, ..game };
-    games::save(&mut tx, &posted, app.clock.now()).await?;
-    arm::post(&mut tx, app, &posted, roster.rows()).await?;
-    let advanced = finish(app, tx, job, &posted, GameChange::Updated, "post").await?;
-    app.notifier.due_soon("scheduled_notifications");
-    Ok(advanced)
+    action(info_span!("post", gamesched.game.id = %job.game), async {
+        let mut tx = tx;
+        let game = games::lock(&mut tx, job.game).await?.ok_or(Refusal::NotFound)?;
+        // The start may have moved since: that does not withhold the post.
+        if game.post_at.is_none() || matches!(game.status, Status::PendingConfirmation | Status::Cancelled) {
+            return expire(tx, job, "stale").await;
+        }
+        let roster = rosters::of(&mut tx, &game).await?;
+        let posted = Game { post_at: None, ..game };
+        games::save(&mut tx, &posted, app.clock.now()).await?;
+        arm::post(&mut tx, app, &posted, roster.rows()).await?;
+        let advanced = finish(app, tx, job, &posted, GameChange::Updated, "post").await?;
+        app.notifier.due_soon("scheduled_notifications");
+        Ok(advanced)
+    })
+    .await
 }
 
 async fn step(app: &App, tx: Tx, job: &Job<Target>, verb: &'static str) -> Result<Advanced> {

@@ -1,9 +1,9 @@
 //! Joining a game.
 
 use serde_json::json;
-use tracing::instrument;
+use tracing::info_span;
 
-use super::must_see;
+use super::{must_be_open, must_see};
 use crate::app::{Actor, App};
 use crate::domain::game::{Game, SignupMethod};
 use crate::domain::ids::{GameId, ParticipantId, UserId};
@@ -13,6 +13,7 @@ use crate::domain::{permission, schedule};
 use crate::error::{Refusal, Result};
 use crate::events::{Event, GameChange, RosterEvent};
 use crate::store::{announcements, audit, games, outbox, rosters, schedule as due};
+use crate::telemetry::span::action;
 
 /// Where somebody sits.
 #[derive(Clone, Debug)]
@@ -33,47 +34,48 @@ pub struct Seat {
 ///
 /// # Errors
 /// Refuses what is hidden, gated, not open, or the host's to decide.
-#[instrument(skip_all, fields(gamesched.game.id = %game))]
 pub async fn join(app: &App, game: GameId, actor: &Actor) -> Result<Seat> {
-    let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
-    let user = actor.user(&mut tx, app.clock).await?;
+    action(info_span!("join", gamesched.game.id = %game), async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let user = actor.user(&mut tx, app.clock).await?;
 
-    let game = games::lock(&mut tx, game).await?.ok_or(Refusal::NotFound)?;
-    let mut roster = rosters::of(&mut tx, &game).await?;
-    must_see(&game, &roster, user, actor, now)?;
-    must_pass(&game, &roster, user, actor)?;
-    if !game.is_open(now) {
-        return Err(Refusal::NotOpen(game.status).into());
-    }
-    let joined = roster.join(user, &actor.roles, &game.priority_roles, now).map_err(refusal)?;
-    let seat = |row, already| Seat {
-        row,
-        place: joined.place(),
-        seats: game.max_players,
-        method: game.signup_method,
-        already,
-    };
-    let row = match &joined {
-        Joined::Added { row, .. } => row.clone(),
-        Joined::Already { .. } => {
-            let row = roster.rows().iter().find(|row| row.who.user() == Some(user)).cloned();
-            tx.rollback().await?;
-            return Ok(seat(row.ok_or(Refusal::NotFound)?, true));
-        }
-    };
+        let game = games::lock(&mut tx, game).await?.ok_or(Refusal::NotFound)?;
+        let mut roster = rosters::of(&mut tx, &game).await?;
+        must_see(&game, &roster, user, actor, now)?;
+        must_pass(&game, &roster, user, actor)?;
+        must_be_open(&game, now)?;
+        let joined = roster.join(user, &actor.roles, &game.priority_roles, now).map_err(refusal)?;
+        let seat = |row, already| Seat {
+            row,
+            place: joined.place(),
+            seats: game.max_players,
+            method: game.signup_method,
+            already,
+        };
+        let row = match &joined {
+            Joined::Added { row, .. } => row.clone(),
+            Joined::Already { .. } => {
+                let row = roster.rows().iter().find(|row| row.who.user() == Some(user)).cloned();
+                tx.rollback().await?;
+                return Ok(seat(row.ok_or(Refusal::NotFound)?, true));
+            }
+        };
 
-    rosters::add(&mut tx, game.id, std::slice::from_ref(&row)).await?;
-    due::arm_notices(&mut tx, &game, Some(row.id), &[schedule::join_notice(&game, now)]).await?;
-    announcements::want(&mut tx, game.id).await?;
-    let place = (game.guild, game.id);
-    audit::write(&mut tx, place, (Some(user), actor.face), "join", changes(row.id)).await?;
-    let (change, roster) = (GameChange::RosterChanged, vec![RosterEvent::Joined]);
-    outbox::put(&mut tx, &Event::Game { change, game: game.id, guild: game.guild, face: actor.face, roster }).await?;
+        rosters::add(&mut tx, game.id, std::slice::from_ref(&row)).await?;
+        due::arm_notices(&mut tx, &game, Some(row.id), &[schedule::join_notice(&game, now)]).await?;
+        announcements::want(&mut tx, game.id).await?;
+        let place = (game.guild, game.id);
+        audit::write(&mut tx, place, (Some(user), actor.face), "join", changes(row.id)).await?;
+        let (change, roster) = (GameChange::RosterChanged, vec![RosterEvent::Joined]);
+        outbox::put(&mut tx, &Event::Game { change, game: game.id, guild: game.guild, face: actor.face, roster })
+            .await?;
 
-    tx.commit().await?;
-    app.hint.wake();
-    Ok(seat(row, false))
+        tx.commit().await?;
+        app.hint.wake();
+        Ok(seat(row, false))
+    })
+    .await
 }
 
 /// The player gate holds on every face and for managers, too; the host passes, and so does who is in (PE-06).

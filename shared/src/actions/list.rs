@@ -1,10 +1,11 @@
 //! Looking at lists.
 
-use tracing::instrument;
+use tracing::info_span;
 
 use crate::app::App;
 use crate::error::Result;
 use crate::store::games::{self, Filter, GameView};
+use crate::telemetry::span::action;
 
 /// A page of games.
 #[derive(Clone, Debug, Default)]
@@ -19,11 +20,13 @@ pub struct Page {
 ///
 /// # Errors
 /// When the database is away.
-#[instrument(skip_all)]
 pub async fn list(app: &App, filter: &Filter) -> Result<Page> {
-    let now = app.clock.now();
-    let mut sql = app.db.connection().await?;
-    let (ids, total) = games::find(&mut sql, filter, now).await?;
-    let games = games::views(&mut sql, &ids).await?;
-    Ok(Page { games, total })
+    action(info_span!("list"), async {
+        let now = app.clock.now();
+        let mut sql = app.db.connection().await?;
+        let (ids, total) = games::find(&mut sql, filter, now).await?;
+        let games = games::views(&mut sql, &ids).await?;
+        Ok(Page { games, total })
+    })
+    .await
 }

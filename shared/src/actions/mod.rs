@@ -47,3 +47,8 @@ fn must_run(game: &Game, roster: &Roster, user: UserId, actor: &Actor, now: Date
     }
     Err(Refusal::Forbidden { need: "manage this game" }.into())
 }
+
+/// People may join and leave by themselves (RO-12).
+fn must_be_open(game: &Game, now: DateTime<Utc>) -> Result<()> {
+    if game.is_open(now) { Ok(()) } else { Err(Refusal::NotOpen(game.status).into()) }
+}

@@ -1,13 +1,14 @@
 //! Signing in.
 
 use chrono::{DateTime, Utc};
-use tracing::instrument;
+use tracing::info_span;
 
 use crate::app::App;
 use crate::domain::ids::UserId;
 use crate::error::Result;
 use crate::store::people::{self, Profile};
 use crate::store::sessions::{self, Hash, Opening};
+use crate::telemetry::span::action;
 
 /// Proof of who somebody is, and the session that it opens.
 #[derive(Debug)]
@@ -30,21 +31,23 @@ pub struct SignIn<'a> {
 ///
 /// # Errors
 /// When the database is away.
-#[instrument(skip_all)]
 pub async fn sign_in(app: &App, sign_in: &SignIn<'_>) -> Result<(UserId, Vec<Vec<u8>>)> {
-    let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
-    let user = people::meet(&mut tx, sign_in.profile, now).await?;
-    let opening = Opening {
-        token: sign_in.token,
-        user,
-        now,
-        ends_at: sign_in.ends_at,
-        user_agent_family: sign_in.user_agent_family,
-        sealed_discord_tokens: sign_in.sealed_discord_tokens,
-        replaces: sign_in.replaces,
-    };
-    let ended = sessions::open(&mut tx, &opening).await?;
-    tx.commit().await?;
-    Ok((user, ended))
+    action(info_span!("sign_in"), async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let user = people::meet(&mut tx, sign_in.profile, now).await?;
+        let opening = Opening {
+            token: sign_in.token,
+            user,
+            now,
+            ends_at: sign_in.ends_at,
+            user_agent_family: sign_in.user_agent_family,
+            sealed_discord_tokens: sign_in.sealed_discord_tokens,
+            replaces: sign_in.replaces,
+        };
+        let ended = sessions::open(&mut tx, &opening).await?;
+        tx.commit().await?;
+        Ok((user, ended))
+    })
+    .await
 }

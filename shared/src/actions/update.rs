@@ -1,7 +1,7 @@
 //! Editing a game.
 
 use serde_json::json;
-use tracing::instrument;
+use tracing::info_span;
 
 use super::moves::{self, Change};
 use super::{arm, must_run};
@@ -14,43 +14,46 @@ use crate::domain::schedule;
 use crate::error::{Refusal, Result};
 use crate::events::{Event, GameChange};
 use crate::store::{Sql, announcements, audit, games, outbox, rosters, schedule as due, templates};
+use crate::telemetry::span::action;
 
 /// Changes a game (LI-25 to LI-29). Whether anything changed: a form that is sent again changes nothing (LI-26).
 ///
 /// # Errors
 /// Refuses who does not run the game, values that do not hold, and what may not change now.
-#[instrument(skip_all, fields(gamesched.game.id = %game))]
 pub async fn update(app: &App, game: GameId, edit: Edit, actor: &Actor) -> Result<bool> {
-    let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
-    let user = actor.user(&mut tx, app.clock).await?;
+    action(info_span!("update", gamesched.game.id = %game), async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let user = actor.user(&mut tx, app.clock).await?;
 
-    let before = games::lock(&mut tx, game).await?.ok_or(Refusal::NotFound)?;
-    let roster = rosters::of(&mut tx, &before).await?;
-    must_run(&before, &roster, user, actor, now)?;
-    let Some(after) = edit.apply(&before, now).map_err(refusal)? else {
-        tx.rollback().await?;
-        return Ok(false);
-    };
+        let before = games::lock(&mut tx, game).await?.ok_or(Refusal::NotFound)?;
+        let roster = rosters::of(&mut tx, &before).await?;
+        must_run(&before, &roster, user, actor, now)?;
+        let Some(after) = edit.apply(&before, now).map_err(refusal)? else {
+            tx.rollback().await?;
+            return Ok(false);
+        };
 
-    must_allow(&mut tx, &before, &after).await?;
+        must_allow(&mut tx, &before, &after).await?;
 
-    games::save(&mut tx, &after, now).await?;
-    rearm(&mut tx, app, (&before, &after), &roster).await?;
-    tell_move(&mut tx, app, (&before, &after), user).await?;
-    let seats = reseated(&roster, &after);
-    let change = Change { game: &after, before: &roster, after: &seats, left: None };
-    let roster = moves::tell(&mut tx, &change, now).await?;
-    let (place, fields) = ((after.guild, game), changed_fields(&before, &after));
-    audit::write(&mut tx, place, (Some(user), actor.face), "update", json!({ "fields": fields })).await?;
-    let event = Event::Game { change: GameChange::Updated, game, guild: after.guild, face: actor.face, roster };
-    outbox::put(&mut tx, &event).await?;
+        games::save(&mut tx, &after, now).await?;
+        rearm(&mut tx, app, (&before, &after), &roster).await?;
+        tell_move(&mut tx, app, (&before, &after), user).await?;
+        let seats = reseated(&roster, &after);
+        let change = Change { game: &after, before: &roster, after: &seats, left: None };
+        let roster = moves::tell(&mut tx, &change, now).await?;
+        let (place, fields) = ((after.guild, game), changed_fields(&before, &after));
+        audit::write(&mut tx, place, (Some(user), actor.face), "update", json!({ "fields": fields })).await?;
+        let event = Event::Game { change: GameChange::Updated, game, guild: after.guild, face: actor.face, roster };
+        outbox::put(&mut tx, &event).await?;
 
-    tx.commit().await?;
-    app.hint.wake();
-    app.notifier.due_soon("scheduled_notifications");
-    app.notifier.due_soon("scheduled_transitions");
-    Ok(true)
+        tx.commit().await?;
+        app.hint.wake();
+        app.notifier.due_soon("scheduled_notifications");
+        app.notifier.due_soon("scheduled_transitions");
+        Ok(true)
+    })
+    .await
 }
 
 /// The same rows with the seats and the method that the game has now (RO-26).

@@ -1,6 +1,6 @@
 //! What may be sent, as `shared/telemetry-registry` says; written by the spec that writes `docs/telemetry.md`.
 
-/// Keys of attributes, the shortest first: most comparisons of a search need only lengths.
+/// Keys of attributes, the shortest first: those of a length stand together.
 #[rustfmt::skip]
 pub(super) const ATTRIBUTES: [&str; 82] = [
     "cpu.mode",

@@ -10,6 +10,7 @@ use opentelemetry::trace::{Link, Span as _, SpanBuilder, Status, TraceContextExt
 use opentelemetry::{Context, KeyValue, StringValue};
 use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
 use pin_project_lite::pin_project;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 pub use opentelemetry::trace::SpanKind;
 
@@ -164,6 +165,15 @@ pub async fn run<T>(span: Span, future: impl Future<Output = T>, mark: impl FnOn
     mark(&span, &result);
     span.end();
     result
+}
+
+/// Runs an action inside a span of `tracing`, and ends it. Unlike `#[instrument]` it enters the span nowhere: its context
+/// is the current one, which is all that spans and lines inside it ask for. sqlx carries the span that is entered into
+/// every poll of a statement, and to enter one costs as much as telling of it.
+pub async fn action<T>(span: tracing::Span, future: impl Future<Output = T>) -> T {
+    let own = span.context();
+    let context = if own.has_active_span() { own } else { Context::current() };
+    Inside { future, context }.await
 }
 
 /// Adds to the current span, from an extractor, a handler or an action.

@@ -66,7 +66,7 @@ impl Registry {
         format!(
             "//! What may be sent, as `shared/telemetry-registry` says; written by the spec that writes \
              `docs/telemetry.md`.\n\n\
-             /// Keys of attributes, the shortest first: most comparisons of a search need only lengths.\n#[rustfmt::skip]\n\
+             /// Keys of attributes, the shortest first: those of a length stand together.\n#[rustfmt::skip]\n\
              pub(super) const ATTRIBUTES: [&str; {}] = [\n{}];\n\n\
              /// Metrics in order, each with the keys of its labels.\n#[rustfmt::skip]\n\
              pub(super) const LABELS: [(&str, &[&str]); {}] = [\n{}];\n",

@@ -76,7 +76,7 @@ fn the_rules_do_nothing_but_decide() {
 fn only_edges_speak_opentelemetry() {
     let words = ["opentelemetry::", "opentelemetry_sdk::", "opentelemetry_otlp::", "tracing_opentelemetry::"];
     let others = production().into_iter().filter(|file| !file.is_in(&EDGES));
-    let advice = "make the span at the edge with shared::telemetry; an action has its one #[instrument]";
+    let advice = "make the span at the edge with shared::telemetry; an action has its one span::action";
     absent(others.flat_map(|file| file.mentions(&words)), advice);
 }
 

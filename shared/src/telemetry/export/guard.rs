@@ -114,11 +114,29 @@ impl Guard {
     }
 }
 
+/// Every attribute of every span is looked for: only those of its length are compared.
 fn is_known(key: &Key) -> bool {
     let key = key.as_str();
-    let order = |known: &&str| known.len().cmp(&key.len()).then_with(|| (*known).cmp(key));
-    names::ATTRIBUTES.binary_search_by(order).is_ok()
+    match SHORTER.get(key.len()..key.len() + 2) {
+        Some(&[from, to]) => names::ATTRIBUTES[from..to].contains(&key),
+        _ => false,
+    }
 }
+
+/// How many known keys are shorter than each length.
+static SHORTER: [usize; 64] = {
+    let mut shorter = [0; 64];
+    let mut length = 0;
+    while length < shorter.len() {
+        let mut count = 0;
+        while count < names::ATTRIBUTES.len() && names::ATTRIBUTES[count].len() < length {
+            count += 1;
+        }
+        shorter[length] = count;
+        length += 1;
+    }
+    shorter
+};
 
 fn as_text(value: &AnyValue) -> Option<&str> {
     match value {
