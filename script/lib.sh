@@ -23,7 +23,7 @@ need_compilers() {
     export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
   command -v cargo >/dev/null ||
     fail "cargo is missing; install it with: curl -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal"
-  command -v cc >/dev/null || apt gcc libc6-dev
+  command -v cc >/dev/null && command -v make >/dev/null || apt gcc libc6-dev make
 }
 
 # The Debian mirror that this machine itself uses: both formats of apt's sources.

@@ -11,8 +11,7 @@ use shared::amqp::cost;
 use shared::domain::roster::Changes;
 use shared::events::{Event, VERSION};
 use shared::telemetry::http::{Known, serve};
-use shared::telemetry::{Attribute, carry, instruments};
-use tracing::Instrument as _;
+use shared::telemetry::{Attribute, carry, instruments, span};
 
 use crate::samples;
 use crate::stage::{Stage, traceparent};
@@ -127,12 +126,12 @@ fn process(stage: &Stage, times: u64) {
     });
 }
 
-/// As the attribute of an action makes it.
+/// As an action is told.
 fn action(stage: &Stage, times: u64) {
     stage.run(async {
         for _ in 0..times {
             let span = tracing::info_span!(target: "shared::actions::join", "join", gamesched.game.id = %samples::GAME);
-            black_box(ready(1)).instrument(span).await;
+            span::action(span, black_box(ready(1))).await;
         }
     });
 }

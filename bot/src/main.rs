@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use bot::config::Asked;
 use shared::service;
 
+/// Spans are made on one thread and freed on another (docs/decisions/0036).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     match service::parsed("bot", "127.0.0.1:8082") {
         Ok(Asked::Serve(settings)) => service::serve("bot", *settings, bot::run),

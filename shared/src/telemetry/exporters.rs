@@ -17,8 +17,6 @@ use super::{Providers, export, log, names};
 
 /// Spans and log records that may wait.
 const QUEUE: usize = 4_096;
-/// Spans in one export: each costs what a request over HTTP costs, and wakes three threads.
-const BATCH: usize = 2_048;
 /// Sets of attributes an instrument may have.
 const CARDINALITY: usize = 500;
 
@@ -76,9 +74,6 @@ fn traces(resource: &Resource, wire: Wire, limit: Option<usize>) -> anyhow::Resu
     }
     if variable("OTEL_BSP_SCHEDULE_DELAY").is_none() {
         batch = batch.with_scheduled_delay(Duration::from_secs(1));
-    }
-    if variable("OTEL_BSP_MAX_EXPORT_BATCH_SIZE").is_none() {
-        batch = batch.with_max_export_batch_size(BATCH);
     }
     let exporter = export::Spans::new(exporter, wire.grpc, limit);
     let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batch.build()).build();
