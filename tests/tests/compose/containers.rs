@@ -135,7 +135,7 @@ fn images_are_built_by_the_compiler_that_the_project_names_and_have_no_root() {
     let dockerfile = read("compose/Dockerfile");
     let toolchain = read("rust-toolchain.toml");
     let version = toolchain.split('"').nth(1).expect("a channel");
-    let builder = format!("ARG BUILDER_IMAGE=rust:{version}-slim-");
+    let builder = format!("ARG BUILDER_IMAGE=rust:{version}-trixie");
     assert!(dockerfile.contains(&builder), "compose/Dockerfile does not build with {version}");
     assert!(read("compose/env.example").contains(&builder.replace("ARG ", "# ")), "compose/env.example shows another");
     let finals = dockerfile.split("FROM ${RUNTIME_IMAGE}").skip(1).collect::<Vec<_>>();
