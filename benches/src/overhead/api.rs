@@ -1,4 +1,4 @@
-//! The apis that are compared: each with telemetry of its own, all with the same requests.
+//! The apis that are compared: each with telemetry and a world of its own, all with the same requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,6 +30,8 @@ const ARRIVAL: Duration = Duration::from_secs(20);
 /// One way in which an api can be set, and all that came of it.
 pub(super) struct Arm {
     pub(super) kind: Kind,
+    /// Nobody else's: what an api publishes no other consumes, and what it writes no other relays.
+    pub(super) crowd: Crowd,
     /// Milliseconds between two exports of metrics.
     interval: String,
     receiver: Option<Receiver>,
@@ -48,27 +50,32 @@ pub(super) struct Api {
 
 impl Arm {
     /// Metrics are exported once while all have load side by side for `lasts`, or once a minute.
-    pub(super) fn new(kind: Kind, lasts: Duration) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When its world or its collector cannot be had.
+    pub(super) async fn new(kind: Kind, lasts: Duration) -> Result<Self> {
+        let crowd = Crowd::gather().await?;
+        crowd.undisturbed().await;
         let interval = lasts.min(MINUTE).as_millis().to_string();
         let receiver = kind.collector.map(|_| Receiver::start()).transpose()?;
         let gate = match (kind.collector, &receiver) {
             (None | Some(Conduct::Open), _) | (_, None) => None,
             (Some(conduct), Some(behind)) => Some(Gate::start(free_address()?, behind.address(), conduct)?),
         };
-        Ok(Self { kind, interval, receiver, gate, asked: 0, memory: Memory { resident: 0, peak: 0 } })
+        Ok(Self { kind, crowd, interval, receiver, gate, asked: 0, memory: Memory { resident: 0, peak: 0 } })
     }
 
     /// An api that is warm.
-    pub(super) async fn start(&mut self, crowd: &Crowd) -> Result<Api> {
+    pub(super) async fn start(&mut self) -> Result<Api> {
         let url = self.gate.as_ref().map(Gate::url).or_else(|| self.receiver.as_ref().map(Receiver::url));
         let mut settings = settings(url.as_deref());
         settings.push(("OTEL_METRIC_EXPORT_INTERVAL", &self.interval));
         settings.extend(self.kind.settings);
         let name = self.kind.name.replace(|part: char| !part.is_ascii_alphanumeric(), "-");
-        let replica = crowd.replica_with(&name, &settings).await?;
+        let replica = self.crowd.replica_with(&name, &settings).await?;
         let wires = Arc::new(Wires::to(replica.address));
         let api = Api { replica, wires };
-        self.saturate(crowd, &api, WARM).await?;
+        self.saturate(&api, WARM).await?;
         Ok(api)
     }
 
@@ -81,16 +88,29 @@ impl Arm {
     }
 
     /// The most it answers in a second.
-    pub(super) async fn saturate(&mut self, crowd: &Crowd, api: &Api, lasts: Duration) -> Result<f64> {
-        let made = wire::saturate(&api.wires, CLIENTS, lasts, mixture(crowd)).await?;
+    pub(super) async fn saturate(&mut self, api: &Api, lasts: Duration) -> Result<f64> {
+        let made = wire::saturate(&api.wires, CLIENTS, lasts, mixture(&self.crowd)).await?;
         self.asked += made.answered + made.failures.len();
         if let Some(why) = made.failures.first() {
             let (count, name) = (made.failures.len(), self.kind.name);
             eprintln!("overhead: {count} requests failed at the most that {name} can do: {why}");
         }
-        crowd.forget().await;
         api.wires.close();
         Ok(made.rate())
+    }
+
+    /// Load for a while, alone, until all of it is told.
+    pub(super) async fn slice(&self, api: &Api, rate: f64, lasts: Duration) -> Answers {
+        self.crowd.forget().await;
+        let requests = mixture(&self.crowd);
+        let answers = load::offer(1, rate, lasts, |_, number| {
+            let (wires, request) = (Arc::clone(&api.wires), requests(number));
+            async move { wires.ask(&request).await }
+        })
+        .await;
+        tokio::time::sleep(SETTLE).await;
+        api.wires.close();
+        answers.into_iter().next().unwrap_or_default()
     }
 
     pub(super) async fn outcome(&self, rounds: Vec<Slices>, failures: Vec<String>) -> Outcome {
@@ -110,33 +130,23 @@ impl Api {
     fn on_processor(&self) -> Result<Duration> {
         process::on_processor(self.pid()?)
     }
-
-    /// Load for a while, alone, until all of it is told.
-    pub(super) async fn slice(&self, crowd: &Crowd, rate: f64, lasts: Duration) -> Answers {
-        let requests = mixture(crowd);
-        let answers = load::offer(1, rate, lasts, |_, number| {
-            let (wires, request) = (Arc::clone(&self.wires), requests(number));
-            async move { wires.ask(&request).await }
-        })
-        .await;
-        tokio::time::sleep(SETTLE).await;
-        self.wires.close();
-        answers.into_iter().next().unwrap_or_default()
-    }
 }
 
 /// The load shared by all, request by request, and how long each of them was on a processor for it: a machine that is
 /// slower for a moment is so for all.
 pub(super) async fn side_by_side(
-    crowd: &Crowd,
+    arms: &[Arm],
     apis: &[Api],
     rate: f64,
     lasts: Duration,
 ) -> Result<Vec<(Answers, Duration)>> {
+    for arm in arms {
+        arm.crowd.forget().await;
+    }
     let before = apis.iter().map(Api::on_processor).collect::<Result<Vec<_>>>()?;
-    let (requests, wires) = (mixture(crowd), apis.iter().map(|api| Arc::clone(&api.wires)).collect::<Vec<_>>());
+    let requests: Vec<_> = arms.iter().map(|arm| mixture(&arm.crowd)).collect();
     let answers = load::offer(apis.len(), rate / apis.len() as f64, lasts, |api, number| {
-        let (wires, request) = (Arc::clone(&wires[api]), requests(number));
+        let (wires, request) = (Arc::clone(&apis[api].wires), requests[api](number));
         async move { wires.ask(&request).await }
     })
     .await;

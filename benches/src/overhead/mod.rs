@@ -13,7 +13,6 @@ use ::tests::load::Random;
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::crowd::Crowd;
 use crate::process::Memory;
 use crate::receiver::Received;
 use api::Arm;
@@ -117,17 +116,17 @@ pub(crate) struct Measured {
 /// report says so.
 pub async fn run(options: Options) -> Result<()> {
     ensure!(options.rounds > 0 && options.seconds >= 1.0, "at least one round, and a second for each slice");
-    let crowd = Crowd::gather().await?;
-    crowd.undisturbed().await;
-    let kinds = options.kinds()?;
-    let mut arms = kinds.into_iter().map(|kind| Arm::new(kind, options.beside())).collect::<Result<Vec<_>>>()?;
-    let most = most(&crowd, &mut arms[0]).await?;
+    let mut arms = Vec::new();
+    for kind in options.kinds()? {
+        arms.push(Arm::new(kind, options.beside()).await?);
+    }
+    let most = most(&mut arms[0]).await?;
     let rate = options.rate.unwrap_or(most * 0.6);
     eprintln!("overhead: at most {most:.0} requests/s are answered; {rate:.0} are sent");
     let mut outcomes = vec![(Vec::new(), Vec::new()); arms.len()];
     let mut random = Random::default();
     for round in 0..options.rounds {
-        let measured = one_round(&crowd, &mut arms, &mut random, rate, &options).await?;
+        let measured = one_round(&mut arms, &mut random, rate, &options).await?;
         for (outcome, (slices, failures)) in outcomes.iter_mut().zip(measured) {
             outcome.0.push(slices);
             outcome.1.extend(failures);
@@ -138,14 +137,14 @@ pub async fn run(options: Options) -> Result<()> {
     for (arm, (rounds, failures)) in arms.iter().zip(outcomes) {
         ended.push(arm.outcome(rounds, failures).await);
     }
-    let servers = crowd.world.servers.describe();
+    let servers = arms[0].crowd.world.servers.describe();
     report::write(&Measured { options, servers, most, rate, outcomes: ended })
 }
 
 /// The most requests that the first arm answers in a second.
-async fn most(crowd: &Crowd, arm: &mut Arm) -> Result<f64> {
-    let api = arm.start(crowd).await?;
-    let most = arm.saturate(crowd, &api, MOST).await?;
+async fn most(arm: &mut Arm) -> Result<f64> {
+    let api = arm.start().await?;
+    let most = arm.saturate(&api, MOST).await?;
     arm.end(api).await?;
     Ok(most)
 }
@@ -153,7 +152,6 @@ async fn most(crowd: &Crowd, arm: &mut Arm) -> Result<f64> {
 /// Apis of this round alone: two processes of one program differ by a percent or two for as long as they live, in where
 /// their memory lies. Every one has load once in an order that is drawn, once in the mirrored one, and beside the others.
 async fn one_round(
-    crowd: &Crowd,
     arms: &mut [Arm],
     random: &mut Random,
     rate: f64,
@@ -161,21 +159,19 @@ async fn one_round(
 ) -> Result<Vec<(Slices, Vec<String>)>> {
     let mut apis = Vec::new();
     for arm in arms.iter_mut() {
-        apis.push(arm.start(crowd).await?);
+        apis.push(arm.start().await?);
     }
     let mut measured = vec![(Slices::default(), Vec::new()); arms.len()];
     let there = if options.side_by_side { Vec::new() } else { random.order(arms.len()) };
     for &place in there.iter().chain(there.iter().rev()) {
-        crowd.forget().await;
-        let answers = apis[place].slice(crowd, rate, Duration::from_secs_f64(options.seconds)).await;
+        let answers = arms[place].slice(&apis[place], rate, Duration::from_secs_f64(options.seconds)).await;
         arms[place].asked += answers.asked();
         let (slices, failures) = &mut measured[place];
         let cold = (answers.latencies.len() as f64 * COLD) as usize;
         slices.latencies.extend(&answers.latencies[cold.min(answers.latencies.len())..]);
         failures.extend(answers.failures);
     }
-    crowd.forget().await;
-    let beside = api::side_by_side(crowd, &apis, rate, options.beside()).await?;
+    let beside = api::side_by_side(arms, &apis, rate, options.beside()).await?;
     for (place, ((answers, on_processor), api)) in beside.into_iter().zip(apis).enumerate() {
         arms[place].asked += answers.asked();
         let (slices, failures) = &mut measured[place];

@@ -137,7 +137,8 @@ fn head(measured: &Measured) -> String {
          Of ten requests five read a game, two list fifty, two join, one creates. Open loop, {:.0} requests a second \
          ({:.0} % of the {:.0} that sixteen clients which wait were answered), latency from the instant at which a \
          request was due. One api has load at a time, in slices of {} s in drawn and mirrored order; {} rounds. Time on a \
-         processor is of a slice of twice that length, in which all share the load.\n\n",
+         processor is of a slice of twice that length, in which all share the load. Every arm has a database, a virtual \
+         host and a part of Redis of its own.\n\n",
         options.rounds,
         options.seconds,
         options.more(),
