@@ -23,7 +23,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Clients that each wait for their answer, to find out how much can be answered.
 const CLIENTS: usize = 16;
 /// Before an api is measured: pools fill, plans are made, sessions are copied.
-const WARM: Duration = Duration::from_secs(2);
+pub(super) const WARM: Duration = Duration::from_secs(2);
 /// How long a collector may take to get the last spans.
 const ARRIVAL: Duration = Duration::from_secs(20);
 

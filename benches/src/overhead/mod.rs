@@ -15,7 +15,7 @@ use clap::Args;
 
 use crate::process::Memory;
 use crate::receiver::Received;
-use api::Arm;
+use api::{Api, Arm, WARM};
 use kind::Kind;
 
 /// Answers at the beginning of a slice that are not counted: an api that had nothing to do is cold.
@@ -116,11 +116,12 @@ pub(crate) struct Measured {
 /// report says so.
 pub async fn run(options: Options) -> Result<()> {
     ensure!(options.rounds > 0 && options.seconds >= 1.0, "at least one round, and a second for each slice");
+    let kinds = options.kinds()?;
+    let most = most(kinds[0], options.beside()).await?;
     let mut arms = Vec::new();
-    for kind in options.kinds()? {
+    for kind in kinds {
         arms.push(Arm::new(kind, options.beside()).await?);
     }
-    let most = most(&mut arms[0]).await?;
     let rate = options.rate.unwrap_or(most * 0.6);
     eprintln!("overhead: at most {most:.0} requests/s are answered; {rate:.0} are sent");
     let mut outcomes = vec![(Vec::new(), Vec::new()); arms.len()];
@@ -141,12 +142,23 @@ pub async fn run(options: Options) -> Result<()> {
     report::write(&Measured { options, servers, most, rate, outcomes: ended })
 }
 
-/// The most requests that the first arm answers in a second.
-async fn most(arm: &mut Arm) -> Result<f64> {
+/// The most requests that an api answers in a second, in a world that is measured no more.
+async fn most(kind: Kind, lasts: Duration) -> Result<f64> {
+    let mut arm = Arm::new(kind, lasts).await?;
     let api = arm.start().await?;
     let most = arm.saturate(&api, MOST).await?;
     arm.end(api).await?;
     Ok(most)
+}
+
+/// Started in an order that is drawn: memory that was freed is given back within ten seconds, so that it costs to have
+/// been the first.
+async fn started(arms: &mut [Arm], random: &mut Random) -> Result<Vec<Api>> {
+    let mut apis: Vec<_> = arms.iter().map(|_| None).collect();
+    for place in random.order(arms.len()) {
+        apis[place] = Some(arms[place].start().await?);
+    }
+    Ok(apis.into_iter().flatten().collect())
 }
 
 /// Apis of this round alone: two processes of one program differ by a percent or two for as long as they live, in where
@@ -157,10 +169,7 @@ async fn one_round(
     rate: f64,
     options: &Options,
 ) -> Result<Vec<(Slices, Vec<String>)>> {
-    let mut apis = Vec::new();
-    for arm in arms.iter_mut() {
-        apis.push(arm.start().await?);
-    }
+    let apis = started(arms, random).await?;
     let mut measured = vec![(Slices::default(), Vec::new()); arms.len()];
     let there = if options.side_by_side { Vec::new() } else { random.order(arms.len()) };
     for &place in there.iter().chain(there.iter().rev()) {
@@ -171,6 +180,8 @@ async fn one_round(
         slices.latencies.extend(&answers.latencies[cold.min(answers.latencies.len())..]);
         failures.extend(answers.failures);
     }
+    let warm = api::side_by_side(arms, &apis, rate, WARM).await?;
+    warm.iter().zip(&mut *arms).for_each(|((answers, _), arm)| arm.asked += answers.asked());
     let beside = api::side_by_side(arms, &apis, rate, options.beside()).await?;
     for (place, ((answers, on_processor), api)) in beside.into_iter().zip(apis).enumerate() {
         arms[place].asked += answers.asked();

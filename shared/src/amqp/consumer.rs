@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::incoming::Incoming;
+use super::measures::PROCESSED;
 use super::{Broker, session};
 use crate::events::Event;
-use crate::telemetry::instruments::{self, seconds};
+use crate::telemetry::instruments;
 use crate::telemetry::span::{self, Span};
 
 pub use super::{LinkState, Queue};
@@ -150,7 +151,7 @@ impl<W: Work> Reader<W> {
             }
         };
         let (word, error) = told(&outcome, self.queue.parks());
-        self.measure(&incoming, since, error.clone());
+        PROCESSED.tell(&incoming.template, since, error.clone());
         mark(span, word, error);
         self.answer(&delivery, outcome).await;
     }
@@ -162,17 +163,6 @@ impl<W: Work> Reader<W> {
             Ok(Err(_)) => Handled::Broke("panic"),
             Err(_) => Handled::Broke("timeout"),
         }
-    }
-
-    fn measure(&self, incoming: &Incoming, since: Instant, error: Option<StringValue>) {
-        let mut labels = vec![
-            KeyValue::new("messaging.system", "rabbitmq"),
-            KeyValue::new("messaging.operation.name", "process"),
-            KeyValue::new("messaging.destination.name", incoming.template.clone()),
-        ];
-        labels.extend(error.map(|error| KeyValue::new("error.type", error)));
-        instruments::get().consumed_messages.add(1, &labels);
-        instruments::get().process_duration.record(seconds(since), &labels);
     }
 
     async fn answer(&self, delivery: &Delivery, handled: Handled) {

@@ -4,16 +4,19 @@ use std::time::Instant;
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
+use opentelemetry::metrics::BoundCounter;
 use opentelemetry::trace::SpanContext;
 use opentelemetry::{Context, KeyValue};
 
 use super::Broker;
+use super::measures::SENT;
 use super::topology::{short, text};
 use crate::clock::Clock;
 use crate::events::{Event, declared_key};
 use crate::store::outbox::OutboxRow;
 use crate::telemetry::carry::{self, PROMPT, Place};
-use crate::telemetry::instruments::{self, seconds};
+use crate::telemetry::instruments;
+use crate::telemetry::instruments::series::Series;
 use crate::telemetry::span::{self, Span, SpanKind};
 
 /// How often the message was sent by intent, from 1.
@@ -66,15 +69,7 @@ impl Message {
 
     /// Ends the span and measures: the message is with the broker, or it is not because of `error`.
     pub(super) fn settle(self, error: Option<&'static str>) {
-        let mut labels = vec![
-            KeyValue::new("messaging.system", "rabbitmq"),
-            KeyValue::new("messaging.operation.name", "publish"),
-            KeyValue::new("messaging.destination.name", self.destination),
-        ];
-        labels.extend(error.map(|class| KeyValue::new("error.type", class)));
-        instruments::get().sent_messages.add(1, &labels);
-        labels.push(KeyValue::new("messaging.operation.type", "send"));
-        instruments::get().messaging_duration.record(seconds(self.since), &labels);
+        SENT.tell(&self.destination, self.since, error.map(Into::into));
         if let Some(error) = error {
             self.span.fail(error);
         }
@@ -110,11 +105,16 @@ fn properties(row: &OutboxRow, context: &Context) -> BasicProperties {
 /// what is published a second time is counted. A commit whose answer is lost loses the count, which is only a count.
 pub(super) fn count(fact: &Event) {
     let Event::Game { change, face, roster, .. } = fact else { return };
-    let face = KeyValue::new("gamesched.face", face.as_str());
-    let instruments = instruments::get();
-    instruments.game_changes.add(1, &[KeyValue::new("gamesched.event.type", change.as_str()), face.clone()]);
-    for event in roster {
-        instruments.roster_changes.add(1, &[KeyValue::new("gamesched.roster.event", event.as_str()), face.clone()]);
+    static GAMES: Series<(&str, &str), BoundCounter<u64>> = Series::new();
+    static ROSTERS: Series<(&str, &str), BoundCounter<u64>> = Series::new();
+    let (instruments, face) = (instruments::get(), face.as_str());
+    let labels = |key: &'static str, of: &'static str| [KeyValue::new(key, of), KeyValue::new("gamesched.face", face)];
+    let change = change.as_str();
+    let bind = || instruments.game_changes.bind(&labels("gamesched.event.type", change));
+    GAMES.get((change, face), bind).add(1);
+    for event in roster.iter().map(|event| event.as_str()) {
+        let bind = || instruments.roster_changes.bind(&labels("gamesched.roster.event", event));
+        ROSTERS.get((event, face), bind).add(1);
     }
 }
 

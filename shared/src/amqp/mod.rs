@@ -5,6 +5,7 @@ pub mod cost;
 mod headers;
 mod incoming;
 mod link;
+mod measures;
 mod message;
 pub mod parker;
 mod publisher;

@@ -10,7 +10,7 @@ use opentelemetry_otlp::{LogExporter, MetricExporter, Protocol, SpanExporter, Wi
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{BatchConfigBuilder as LogBatch, BatchLogProcessor, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
-use opentelemetry_sdk::trace::{BatchConfigBuilder as SpanBatch, BatchSpanProcessor, SdkTracerProvider};
+use opentelemetry_sdk::trace::{self, BatchConfigBuilder as SpanBatch, BatchSpanProcessor, SdkTracerProvider};
 
 use super::environment::{Environment, Wire, variable};
 use super::{Providers, export, log, names};
@@ -63,11 +63,17 @@ fn traces(resource: &Resource, wire: Wire, limit: Option<usize>) -> anyhow::Resu
     if !wire.wanted {
         return Ok(builder.build());
     }
-    let exporter = SpanExporter::builder();
-    let exporter = match wire.grpc {
-        true => exporter.with_tonic().with_tls_config(tls()).with_timeout(wire.timeout).build(),
-        false => exporter.with_http().with_protocol(Protocol::HttpBinary).with_timeout(wire.timeout).build(),
-    }?;
+    let processor = if wire.grpc {
+        let exporter =
+            SpanExporter::builder().with_tonic().with_tls_config(tls()).with_timeout(wire.timeout).build()?;
+        batches(export::Spans::new(exporter, true, limit))
+    } else {
+        batches(export::Spans::new(export::Direct::new(wire.timeout)?, false, limit))
+    };
+    Ok(builder.with_span_processor(processor).build())
+}
+
+fn batches(exporter: impl trace::SpanExporter + 'static) -> BatchSpanProcessor {
     let mut batch = SpanBatch::default();
     if variable("OTEL_BSP_MAX_QUEUE_SIZE").is_none() {
         batch = batch.with_max_queue_size(QUEUE);
@@ -75,9 +81,7 @@ fn traces(resource: &Resource, wire: Wire, limit: Option<usize>) -> anyhow::Resu
     if variable("OTEL_BSP_SCHEDULE_DELAY").is_none() {
         batch = batch.with_scheduled_delay(Duration::from_secs(1));
     }
-    let exporter = export::Spans::new(exporter, wire.grpc, limit);
-    let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batch.build()).build();
-    Ok(builder.with_span_processor(processor).build())
+    BatchSpanProcessor::builder(exporter).with_batch_config(batch.build()).build()
 }
 
 fn logs(resource: &Resource, wire: Wire, limit: Option<usize>) -> anyhow::Result<SdkLoggerProvider> {

@@ -56,9 +56,7 @@ impl Registry {
     /// The names, as a module of the library.
     #[must_use]
     pub fn names(&self) -> String {
-        let mut keys: Vec<_> = self.attributes.keys().collect();
-        keys.sort_by_key(|key| (key.len(), *key));
-        let keys = keys.into_iter().map(|key| format!("    {key:?},\n"));
+        let keys = self.attributes.keys().map(|key| format!("    {key:?},\n"));
         let labels = self.metrics.values().map(|metric| {
             let labels: Vec<_> = metric.attributes.iter().map(|label| format!("{:?}", label.r#ref)).collect();
             format!("    ({:?}, &[{}]),\n", metric.name, labels.join(", "))
@@ -66,7 +64,7 @@ impl Registry {
         format!(
             "//! What may be sent, as `shared/telemetry-registry` says; written by the spec that writes \
              `docs/telemetry.md`.\n\n\
-             /// Keys of attributes, the shortest first: those of a length stand together.\n#[rustfmt::skip]\n\
+             /// Keys of attributes, in order.\n#[rustfmt::skip]\n\
              pub(super) const ATTRIBUTES: [&str; {}] = [\n{}];\n\n\
              /// Metrics in order, each with the keys of its labels.\n#[rustfmt::skip]\n\
              pub(super) const LABELS: [(&str, &[&str]); {}] = [\n{}];\n",

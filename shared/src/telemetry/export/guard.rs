@@ -114,28 +114,41 @@ impl Guard {
     }
 }
 
-/// Every attribute of every span is looked for: only those of its length are compared.
+/// Every attribute of every span is looked for: few have to be compared with more than one.
 fn is_known(key: &Key) -> bool {
-    let key = key.as_str();
-    match SHORTER.get(key.len()..key.len() + 2) {
-        Some(&[from, to]) => names::ATTRIBUTES[from..to].contains(&key),
-        _ => false,
+    let key = key.as_str().as_bytes();
+    let mut at = place(key);
+    while KNOWN[at] > 0 {
+        if names::ATTRIBUTES[usize::from(KNOWN[at]) - 1].as_bytes() == key {
+            return true;
+        }
+        at = (at + 1) % PLACES;
     }
+    false
 }
 
-/// How many known keys are shorter than each length.
-static SHORTER: [usize; 64] = {
-    let mut shorter = [0; 64];
-    let mut length = 0;
-    while length < shorter.len() {
-        let mut count = 0;
-        while count < names::ATTRIBUTES.len() && names::ATTRIBUTES[count].len() < length {
-            count += 1;
+/// Where a key is looked for first: by its length, its end, and what stands in its second half.
+const fn place(key: &[u8]) -> usize {
+    let Some((last, before)) = key.split_last() else { return 0 };
+    let middle = if before.is_empty() { 0 } else { before[before.len() * 2 / 3] };
+    (key.len() * 13 + *last as usize * 41 + middle as usize * 29) % PLACES
+}
+
+/// Three times as many as there are keys, so that nearly every one has a place of its own.
+const PLACES: usize = 256;
+/// The number of each known key, from 1, at its place or at the next that was free.
+static KNOWN: [u8; PLACES] = {
+    let mut known = [0; PLACES];
+    let mut number = 0;
+    while number < names::ATTRIBUTES.len() {
+        let mut at = place(names::ATTRIBUTES[number].as_bytes());
+        while known[at] > 0 {
+            at = (at + 1) % PLACES;
         }
-        shorter[length] = count;
-        length += 1;
+        number += 1;
+        known[at] = number as u8;
     }
-    shorter
+    known
 };
 
 fn as_text(value: &AnyValue) -> Option<&str> {

@@ -1,7 +1,9 @@
 //! Between the SDK and the wire, on the exporter's thread: guards what leaves, counts what became of it.
 
+mod direct;
 mod guard;
 mod mask;
+mod otlp;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +21,7 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use super::instruments::{self, Instruments};
+pub(super) use direct::Direct;
 use guard::Guard;
 
 /// Counts what became of exports. The SDK counts what it hands to an exporter and never what failed.

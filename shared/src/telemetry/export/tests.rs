@@ -73,6 +73,17 @@ async fn t_14_an_attribute_that_nobody_declared_is_not_sent_and_leaves_a_count()
 }
 
 #[tokio::test]
+async fn t_14_every_attribute_that_is_declared_is_sent_and_none_that_only_looks_like_one() {
+    let declared = crate::telemetry::names::ATTRIBUTES;
+    let all = declared.iter().map(|key| KeyValue::new(*key, 1)).collect();
+    assert_eq!(sent(None, span(all)).await.attributes.len(), declared.len());
+    let like = |key: &str| [format!("{key}s"), key[1..].to_owned(), key.to_uppercase(), key.replace('.', "_")];
+    let others = declared.iter().flat_map(|key| like(key)).filter(|key| !declared.contains(&&**key));
+    let others = others.chain([String::new(), "x".to_owned()]).map(|key| KeyValue::new(key, 1)).collect();
+    assert_eq!(texts(&sent(None, span(others)).await), []);
+}
+
+#[tokio::test]
 async fn t_14_long_values_are_cut_between_characters_statements_later() {
     let long = "ä".repeat(2_000);
     let made = || {

@@ -15,9 +15,13 @@ impl<Key, Bound> Series<Key, Bound> {
     }
 }
 
-impl<Key: PartialEq, Bound: Clone> Series<Key, Bound> {
+impl<Key, Bound: Clone> Series<Key, Bound> {
     /// The one of this key; the first who asks binds it.
-    pub fn get(&self, key: Key, bind: impl FnOnce() -> Bound) -> Bound {
+    pub fn get<Asked>(&self, key: Asked, bind: impl FnOnce() -> Bound) -> Bound
+    where
+        Key: PartialEq<Asked>,
+        Asked: Into<Key>,
+    {
         let of = |series: &[(Key, Bound)]| series.iter().find(|one| one.0 == key).map(|one| one.1.clone());
         if let Some(bound) = of(&self.0.read().unwrap_or_else(PoisonError::into_inner)) {
             return bound;
@@ -25,7 +29,7 @@ impl<Key: PartialEq, Bound: Clone> Series<Key, Bound> {
         let mut series = self.0.write().unwrap_or_else(PoisonError::into_inner);
         of(&series).unwrap_or_else(|| {
             let bound = bind();
-            series.push((key, bound.clone()));
+            series.push((key.into(), bound.clone()));
             bound
         })
     }
@@ -49,7 +53,7 @@ mod tests {
 
     #[test]
     fn each_series_is_bound_once_whoever_asks_first() {
-        let (series, bound) = (Series::new(), std::sync::atomic::AtomicUsize::new(0));
+        let (series, bound) = (Series::<&str, _>::new(), std::sync::atomic::AtomicUsize::new(0));
         let one = |key: &'static str| {
             series.get(key, || {
                 bound.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
