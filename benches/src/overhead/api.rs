@@ -30,7 +30,7 @@ const ARRIVAL: Duration = Duration::from_secs(20);
 /// One way in which an api can be set, and all that came of it.
 pub(super) struct Arm {
     pub(super) kind: Kind,
-    /// Nobody else's: what an api publishes no other consumes, and what it writes no other relays.
+    /// Nobody else's in this round: what an api publishes no other consumes, and what it writes no other relays.
     pub(super) crowd: Crowd,
     /// Milliseconds between two exports of metrics.
     interval: String,

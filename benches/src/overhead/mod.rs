@@ -151,6 +151,15 @@ async fn most(kind: Kind, lasts: Duration) -> Result<f64> {
     Ok(most)
 }
 
+/// Every arm gets another's world: no two of them lie the same way on the disk.
+fn deal(arms: &mut [Arm], random: &mut Random) {
+    for (one, other) in random.order(arms.len()).into_iter().enumerate() {
+        if let Ok([one, other]) = arms.get_disjoint_mut([one, other]) {
+            std::mem::swap(&mut one.crowd, &mut other.crowd);
+        }
+    }
+}
+
 /// Started in an order that is drawn: memory that was freed is given back within ten seconds, so that it costs to have
 /// been the first.
 async fn started(arms: &mut [Arm], random: &mut Random) -> Result<Vec<Api>> {
@@ -169,6 +178,7 @@ async fn one_round(
     rate: f64,
     options: &Options,
 ) -> Result<Vec<(Slices, Vec<String>)>> {
+    deal(arms, random);
     let apis = started(arms, random).await?;
     let mut measured = vec![(Slices::default(), Vec::new()); arms.len()];
     let there = if options.side_by_side { Vec::new() } else { random.order(arms.len()) };
