@@ -42,7 +42,8 @@ pub struct Options {
     /// given again.
     #[arg(long, value_name = "SETTINGS", conflicts_with = "troubles")]
     pub with: Vec<String>,
-    /// Measure time on a processor and no latencies, in a fifth of the time.
+    /// Load on all apis at once and on none of them alone, in a fifth of the time: time on a processor, and latencies in
+    /// which an api also waits for what the others do.
     #[arg(long)]
     pub side_by_side: bool,
 }
@@ -197,6 +198,9 @@ async fn one_round(
         arms[place].asked += answers.asked();
         let (slices, failures) = &mut measured[place];
         (slices.asked, slices.on_processor) = (answers.asked(), on_processor);
+        if options.side_by_side {
+            slices.latencies = answers.latencies;
+        }
         failures.extend(answers.failures);
         arms[place].end(api).await?;
     }

@@ -37,9 +37,10 @@ pub(super) enum Statistic {
 impl Statistic {
     const ALL: [Self; 4] = [Self::P50, Self::P95, Self::P99, Self::Processor];
 
-    /// What a run has measured.
-    fn measured(options: &Options) -> &'static [Self] {
-        if options.side_by_side { &[Self::Processor] } else { &Self::ALL }
+    /// What a run can decide by, best first. Side by side an api without telemetry waits for the exports of the others,
+    /// so that latencies tell apart only what a request itself has to wait for.
+    fn deciding(options: &Options) -> &'static [Self] {
+        if options.side_by_side && !options.troubles { &[Self::Processor] } else { &[Self::P99, Self::Processor] }
     }
 
     pub(super) const fn name(self) -> &'static str {
@@ -108,12 +109,10 @@ fn slowed(slices: &Slices) -> Slices {
 
 pub(super) fn write(measured: &Measured) -> Result<()> {
     let [base, again, ..] = &measured.outcomes[..] else { bail!("nothing was measured twice") };
-    let statistics = Statistic::measured(&measured.options);
-    let gates: Vec<_> =
-        statistics.iter().map(|&statistic| Gated::new(statistic, &base.rounds, &again.rounds)).collect();
+    let gates = Statistic::ALL.map(|statistic| Gated::new(statistic, &base.rounds, &again.rounds));
     let mut ratios = Vec::new();
     for outcome in &measured.outcomes[1..] {
-        for &statistic in statistics {
+        for statistic in Statistic::ALL {
             ratios.push((outcome.kind, statistic, compared(statistic, &outcome.rounds, &base.rounds)));
         }
     }
@@ -132,13 +131,21 @@ pub(super) fn write(measured: &Measured) -> Result<()> {
 
 fn head(measured: &Measured) -> String {
     let options = &measured.options;
+    let load = if options.side_by_side {
+        let lasts = options.beside().as_secs_f64();
+        format!("All apis share the load for {lasts} s, {} rounds.", options.rounds)
+    } else {
+        format!(
+            "One api has load at a time, in slices of {} s in drawn and mirrored order; {} rounds. Time on a processor is \
+             of a slice of twice that length, in which all share the load.",
+            options.seconds, options.rounds
+        )
+    };
     format!(
         "# What telemetry costs under load\n\n`script/bench overhead --rounds {} --seconds {}{}`\n\n{}; {}.\n\n\
          Of ten requests five read a game, two list fifty, two join, one creates. Open loop, {:.0} requests a second \
          ({:.0} % of the {:.0} that sixteen clients which wait were answered), latency from the instant at which a \
-         request was due. One api has load at a time, in slices of {} s in drawn and mirrored order; {} rounds. Time on a \
-         processor is of a slice of twice that length, in which all share the load. Every arm has a database, a virtual \
-         host and a part of Redis of its own.\n\n",
+         request was due. {load} Every arm has a database, a virtual host and a part of Redis of its own.\n\n",
         options.rounds,
         options.seconds,
         options.more(),
@@ -147,8 +154,6 @@ fn head(measured: &Measured) -> String {
         measured.rate,
         100.0 * measured.rate / measured.most.max(1.0),
         measured.most,
-        options.seconds,
-        options.rounds,
     )
 }
 
@@ -198,13 +203,14 @@ fn verdict(measured: &Measured, gates: &[Gated], ratios: &Ratios, told: &Told) -
     if !told.complete {
         return void("more or fewer spans arrived than requests were made");
     }
-    let open = |statistic| gates.iter().any(|gate| gate.statistic == statistic && gate.open());
-    let (by, why) = if open(Statistic::P99) {
-        (Statistic::P99, "")
-    } else if open(Statistic::Processor) {
-        (Statistic::Processor, " (two equal apis differ too much in P99 on this machine, so that P99 says nothing)")
-    } else {
-        return void("two equal apis differ too much in P99 and in time on a processor, or a slower one is not seen");
+    let open = |statistic: &&Statistic| gates.iter().any(|gate| gate.statistic == **statistic && gate.open());
+    let deciding = Statistic::deciding(&measured.options);
+    let Some(&by) = deciding.iter().find(open) else {
+        return void("two equal apis differ too much in whatever could decide, or a slower one is not seen");
+    };
+    let why = match (by, deciding) {
+        (Statistic::Processor, [Statistic::P99, ..]) => " (two equal apis differ too much in P99, which says nothing)",
+        _ => "",
     };
     let mut text = String::new();
     for outcome in &measured.outcomes[2..] {
@@ -246,22 +252,22 @@ fn against(base: &str, ratios: &Ratios) -> String {
 }
 
 fn arms(measured: &Measured) -> String {
-    let statistics = Statistic::measured(&measured.options);
     let row = |outcome: &Outcome| {
         let middle = |statistic: Statistic| {
             let mut values: Vec<f64> = outcome.rounds.iter().map(|slices| statistic.of(slices)).collect();
             values.sort_unstable_by(f64::total_cmp);
             output::time(1e9 * values.get(values.len() / 2).copied().unwrap_or_default())
         };
-        let answers: usize = outcome.rounds.iter().map(|slices| slices.latencies.len() + slices.asked).sum();
+        let alone = |slices: &Slices| if measured.options.side_by_side { 0 } else { slices.latencies.len() };
+        let answers: usize = outcome.rounds.iter().map(|slices| alone(slices) + slices.asked).sum();
         let mut cells = vec![outcome.kind.name.to_owned(), answers.to_string(), outcome.failures.len().to_string()];
-        cells.extend(statistics.iter().copied().map(middle));
+        cells.extend(Statistic::ALL.map(middle));
         let (now, peak) = (outcome.memory.resident >> 20, outcome.memory.peak >> 20);
         cells.push(format!("{now} MiB, {peak} at most"));
         cells
     };
     let mut head = vec!["telemetry", "requests", "failures"];
-    head.extend(statistics.iter().map(|statistic| statistic.name()));
+    head.extend(Statistic::ALL.map(Statistic::name));
     head.push("resident memory");
     table(&head, &measured.outcomes.iter().map(row).collect::<Vec<_>>())
 }
