@@ -1,9 +1,16 @@
 //! However a process ends, what it told last arrives, and no collector keeps it from ending.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Output;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::post;
 use reqwest::Method;
 use rustix::process::Signal;
 use tests::otlp::{Kind, Received, Sink};
@@ -114,4 +121,39 @@ async fn t_12_a_collector_that_never_answers_does_not_keep_a_process_from_ending
     let since = Instant::now();
     assert!(world.stop(Service::Api).await, "{}", world.lines(Service::Api));
     assert!(since.elapsed() < BOUND, "{:?}", since.elapsed());
+}
+
+/// What came for each signal, and when.
+type Came = Arc<Mutex<BTreeMap<String, Vec<(Instant, Bytes)>>>>;
+
+/// Cannot take the first two requests of a signal.
+async fn weary(State(came): State<Came>, Path(signal): Path<String>, body: Bytes) -> StatusCode {
+    let mut came = came.lock().expect("nobody panicked");
+    let before = came.entry(signal).or_default();
+    before.push((Instant::now(), body));
+    if before.len() > 2 { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t_11_what_a_collector_cannot_take_comes_again_and_waits_longer_each_time() {
+    let came = Came::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let routes = Router::new().route("/v1/{signal}", post(weary)).with_state(came.clone());
+    let serving = tokio::spawn(async { axum::serve(listener, routes).await });
+    let soon =
+        ["OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_METRIC_EXPORT_INTERVAL"].map(|name| (name, "50"));
+    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("PAUSE", "900")];
+    let (output, _) = dies(&[&settings[..], &soon[..]].concat()).await;
+    assert!(output.status.success(), "{output:?}");
+    serving.abort();
+
+    let came = came.lock().expect("nobody panicked");
+    assert_eq!(came.keys().collect::<Vec<_>>(), ["logs", "metrics", "traces"]);
+    for (signal, came) in &*came {
+        let [first, second, third, ..] = &came[..] else { panic!("{signal} came {} times", came.len()) };
+        let waited = [second.0 - first.0, third.0 - second.0];
+        assert!(waited[0] >= Duration::from_millis(500) && waited[1] >= Duration::from_secs(1), "{signal}: {waited:?}");
+        assert!(!first.1.is_empty() && first.1 == second.1 && first.1 == third.1, "{signal}: not the same");
+    }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use opentelemetry::Key;
 use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
-use opentelemetry_otlp::{LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithTonicConfig};
+use opentelemetry_otlp::{
+    LogExporter, MetricExporter, Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
+};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{BatchConfigBuilder as LogBatch, BatchLogProcessor, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
@@ -51,6 +53,15 @@ fn tls() -> ClientTlsConfig {
     ClientTlsConfig::new().with_enabled_roots()
 }
 
+/// When what a collector could not take is sent again, until the export's time-out is over. Upstream tries all it tries
+/// within a second, which costs us more and helps nobody: a collector that restarts is away for longer.
+pub(super) fn retries() -> RetryPolicy {
+    RetryPolicy::recommended()
+        .with_initial_delay(Duration::from_millis(500))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_retries(usize::MAX)
+}
+
 fn traces(resource: &Resource, wire: Wire, limit: Option<usize>) -> anyhow::Result<SdkTracerProvider> {
     let mut builder = SdkTracerProvider::builder().with_resource(resource.clone());
     // What code sets beats the environment.
@@ -64,8 +75,8 @@ fn traces(resource: &Resource, wire: Wire, limit: Option<usize>) -> anyhow::Resu
         return Ok(builder.build());
     }
     let processor = if wire.grpc {
-        let exporter =
-            SpanExporter::builder().with_tonic().with_tls_config(tls()).with_timeout(wire.timeout).build()?;
+        let exporter = SpanExporter::builder().with_tonic().with_tls_config(tls());
+        let exporter = exporter.with_retry_policy(retries()).with_timeout(wire.timeout).build()?;
         batches(export::Spans::new(exporter, true, limit))
     } else {
         batches(export::Spans::new(export::Direct::new(wire.timeout)?, false, limit))
@@ -90,10 +101,13 @@ fn logs(resource: &Resource, wire: Wire, limit: Option<usize>) -> anyhow::Result
         return Ok(builder.build());
     }
     let exporter = LogExporter::builder();
-    let exporter = match wire.grpc {
-        true => exporter.with_tonic().with_tls_config(tls()).with_timeout(wire.timeout).build(),
-        false => exporter.with_http().with_protocol(Protocol::HttpBinary).with_timeout(wire.timeout).build(),
-    }?;
+    let exporter = if wire.grpc {
+        let exporter = exporter.with_tonic().with_tls_config(tls()).with_retry_policy(retries());
+        exporter.with_timeout(wire.timeout).build()?
+    } else {
+        let exporter = exporter.with_http().with_protocol(Protocol::HttpBinary).with_retry_policy(retries());
+        exporter.with_timeout(wire.timeout).build()?
+    };
     let mut batch = LogBatch::default();
     if variable("OTEL_BLRP_MAX_QUEUE_SIZE").is_none() {
         batch = batch.with_max_queue_size(QUEUE);
@@ -112,10 +126,13 @@ fn metrics(resource: &Resource, wire: Wire) -> anyhow::Result<SdkMeterProvider> 
         return Ok(builder.build());
     }
     let exporter = MetricExporter::builder();
-    let exporter = match wire.grpc {
-        true => exporter.with_tonic().with_tls_config(tls()).with_timeout(wire.timeout).build(),
-        false => exporter.with_http().with_protocol(Protocol::HttpBinary).with_timeout(wire.timeout).build(),
-    }?;
+    let exporter = if wire.grpc {
+        let exporter = exporter.with_tonic().with_tls_config(tls()).with_retry_policy(retries());
+        exporter.with_timeout(wire.timeout).build()?
+    } else {
+        let exporter = exporter.with_http().with_protocol(Protocol::HttpBinary).with_retry_policy(retries());
+        exporter.with_timeout(wire.timeout).build()?
+    };
     let exporter = export::Points::new(exporter, wire.grpc);
     Ok(builder.with_reader(PeriodicReader::builder(exporter).build()).build())
 }

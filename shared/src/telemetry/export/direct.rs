@@ -19,6 +19,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{self, SpanData};
 
 use super::otlp::{self, Encoded};
+use crate::telemetry::exporters::retries;
 
 /// A buffer that had to hold more is not kept.
 const KEPT: usize = 4 << 20;
@@ -46,6 +47,7 @@ impl Direct {
             .with_http()
             .with_http_client(client)
             .with_protocol(Protocol::HttpBinary)
+            .with_retry_policy(retries())
             .with_timeout(timeout)
             .build()?;
         Ok(Self { inner, resource: Encoded::default(), body })
