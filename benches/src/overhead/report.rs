@@ -324,4 +324,14 @@ mod tests {
         let unequal = Gated::new(Statistic::Processor, &rounds(1.0, 0.0), &rounds(1.1, 0.0));
         assert!(!unequal.open(), "{}", unequal.equals);
     }
+
+    #[test]
+    fn latencies_side_by_side_decide_only_where_every_api_exports() {
+        let by = |side_by_side, troubles| {
+            let options = Options { rounds: 10, seconds: 4.0, rate: None, troubles, with: Vec::new(), side_by_side };
+            Statistic::deciding(&options)[0]
+        };
+        assert_eq!(by(true, false), Statistic::Processor, "one without telemetry waits for the exports of the others");
+        assert_eq!([by(true, true), by(false, false), by(false, true)], [Statistic::P99; 3]);
+    }
 }
