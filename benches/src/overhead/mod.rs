@@ -10,7 +10,7 @@ mod report;
 use std::time::Duration;
 
 use ::tests::load::Random;
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::process::Memory;
@@ -42,6 +42,10 @@ pub struct Options {
     /// given again.
     #[arg(long, value_name = "SETTINGS", conflicts_with = "troubles")]
     pub with: Vec<String>,
+    /// Beside the two that are equal only this one, such as `on` or `refuses`, so that each gets more of the load; may be
+    /// given again.
+    #[arg(long, value_name = "NAME", conflicts_with = "with")]
+    pub only: Vec<String>,
     /// Load on all apis at once and on none of them alone, in a fifth of the time: time on a processor, and latencies in
     /// which an api also waits for what the others do.
     #[arg(long)]
@@ -60,16 +64,30 @@ impl Options {
         text += if self.troubles { " --troubles" } else { "" };
         text += if self.side_by_side { " --side-by-side" } else { "" };
         self.with.iter().for_each(|settings| text += &format!(" --with '{settings}'"));
+        self.only.iter().for_each(|name| text += &format!(" --only '{name}'"));
         text
     }
 
     /// What is measured: the one that others are compared with, the same once more, the others.
     fn kinds(&self) -> Result<Vec<Kind>> {
-        if self.with.is_empty() {
-            return Ok(if self.troubles { kind::TROUBLES.to_vec() } else { kind::TELEMETRY.to_vec() });
+        if !self.with.is_empty() {
+            let others = self.with.iter().map(|settings| Kind::with(settings));
+            return kind::TROUBLES[..2].iter().copied().map(Ok).chain(others).collect();
         }
-        let others = self.with.iter().map(|settings| Kind::with(settings));
-        kind::TROUBLES[..2].iter().copied().map(Ok).chain(others).collect()
+        let all: &[Kind] = if self.troubles { &kind::TROUBLES } else { &kind::TELEMETRY };
+        if self.only.is_empty() {
+            return Ok(all.to_vec());
+        }
+        let (equal, others) = all.split_at(2);
+        let named = |name: &String| {
+            let names: Vec<_> = others.iter().map(|kind| kind.name).collect();
+            others
+                .iter()
+                .find(|kind| kind.name == name)
+                .copied()
+                .with_context(|| format!("{name:?} is none of {names:?}"))
+        };
+        equal.iter().copied().map(Ok).chain(self.only.iter().map(named)).collect()
     }
 }
 

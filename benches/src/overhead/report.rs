@@ -328,7 +328,8 @@ mod tests {
     #[test]
     fn latencies_side_by_side_decide_only_where_every_api_exports() {
         let by = |side_by_side, troubles| {
-            let options = Options { rounds: 10, seconds: 4.0, rate: None, troubles, with: Vec::new(), side_by_side };
+            let (with, only) = (Vec::new(), Vec::new());
+            let options = Options { rounds: 10, seconds: 4.0, rate: None, troubles, with, only, side_by_side };
             Statistic::deciding(&options)[0]
         };
         assert_eq!(by(true, false), Statistic::Processor, "one without telemetry waits for the exports of the others");
