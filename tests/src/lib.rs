@@ -1,6 +1,7 @@
 //! The test harness as a library.
 
 pub mod alloy;
+pub mod backend;
 pub mod demo;
 pub mod discord;
 pub mod grafana;

@@ -23,17 +23,24 @@ const HOME: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../alloy");
 /// How long Alloy may take until it is ready.
 const READY: Duration = Duration::from_secs(60);
 
-/// The program that `ALLOY` names. Without it nothing is proved, and that is said past the harness, which would keep
-/// the words of a spec that passes; with `REQUIRE_ALLOY` its absence is a failure.
+/// The program that `ALLOY` names. Without it nothing is proved, and that is said; with `REQUIRE_ALLOY` its absence is
+/// a failure.
 #[must_use]
 pub fn available(spec: &str) -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("ALLOY").filter(|path| !path.is_empty()).map(PathBuf::from) {
-        assert!(path.is_file(), "ALLOY={} is no program", path.display());
-        return Some(path);
+    let path = named("ALLOY", spec)?;
+    assert!(path.is_file(), "ALLOY={} is no program", path.display());
+    Some(path)
+}
+
+/// What a variable names, or nothing; that is said past the harness, which would keep the words of a spec that passes.
+pub(crate) fn named(variable: &str, spec: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
+    if path.is_none() {
+        let required = format!("REQUIRE_{variable}");
+        assert!(std::env::var_os(&required).is_none(), "{required} is set, and {variable} names nothing");
+        writeln!(std::io::stderr(), "SKIPPED, not verified: {spec}: {variable} names nothing").ok();
     }
-    assert!(std::env::var_os("REQUIRE_ALLOY").is_none(), "REQUIRE_ALLOY is set, and ALLOY names no program");
-    writeln!(std::io::stderr(), "SKIPPED, not verified: {spec}: ALLOY names no Alloy").ok();
-    None
+    path
 }
 
 /// A file of the shipped configuration.

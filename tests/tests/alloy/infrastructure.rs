@@ -55,7 +55,7 @@ pub(super) async fn monitors(world: &World) {
 }
 
 /// Sends a line to Redis and reads the answer.
-fn redis(world: &World, line: &str) {
+pub(super) fn redis(world: &World, line: &str) {
     let address = world.servers.redis_url().trim_start_matches("redis://");
     let mut redis = TcpStream::connect(address).expect("Redis answers");
     write!(redis, "{line}\r\nQUIT\r\n").expect("Redis listens");

@@ -9,3 +9,4 @@ mod program;
 mod recorded;
 mod sampling;
 mod stage;
+mod stored;
