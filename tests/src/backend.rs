@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use reqwest::{Client, StatusCode, Url};
@@ -170,7 +170,7 @@ impl Backend {
 
 /// Its beginning and its end, in seconds since 1970.
 fn last_hour() -> [String; 2] {
-    let now = chrono::Utc::now().timestamp();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     [now - 3_600, now].map(|second| second.to_string())
 }
 

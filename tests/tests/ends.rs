@@ -140,13 +140,15 @@ async fn t_11_what_a_collector_cannot_take_comes_again_and_waits_longer_each_tim
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     let routes = Router::new().route("/v1/{signal}", post(weary)).with_state(came.clone());
-    let serving = tokio::spawn(async { axum::serve(listener, routes).await });
     let soon =
         ["OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_METRIC_EXPORT_INTERVAL"].map(|name| (name, "50"));
     let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("PAUSE", "900")];
-    let (output, _) = dies(&[&settings[..], &soon[..]].concat()).await;
+    let settings = [&settings[..], &soon[..]].concat();
+    let (output, _) = tokio::select! {
+        served = async { axum::serve(listener, routes).await } => panic!("it serves until the process ended: {served:?}"),
+        ended = dies(&settings) => ended,
+    };
     assert!(output.status.success(), "{output:?}");
-    serving.abort();
 
     let came = came.lock().expect("nobody panicked");
     assert_eq!(came.keys().collect::<Vec<_>>(), ["logs", "metrics", "traces"]);

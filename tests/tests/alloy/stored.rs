@@ -2,6 +2,7 @@
 //! for, and examples lead to traces (T-15, T-17).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,6 +14,7 @@ use tests::world::World;
 use tokio::time::Instant;
 
 use super::infrastructure::{monitors, redis, stage};
+use super::stage::Stage;
 use crate::conformance::play;
 use crate::ends::dies;
 
@@ -42,16 +44,7 @@ async fn t_17_ninety_seconds_after_a_session_no_panel_of_the_local_backend_is_bl
     monitors(&world).await;
     redis(&world, "CONFIG SET maxmemory 200mb"); // as the stack's has one
     let backend = Backend::start(&programs).await.expect("the stores start");
-    let mut stage = stage(&binary, &world);
-    stage.configuration.set("OTLP_BACKEND", "local");
-    let exporter = "otelcol.exporter.otlphttp \"local\" {\n";
-    let takes = backend.takes().map(|(name, url)| format!("\t{name} = \"{url}\"\n")).concat();
-    // In no more of a hurry than the stack is.
-    for (from, to) in
-        [(exporter, format!("{exporter}{takes}").as_str()), (r#"{"local" = "2s"}"#, r#"{"local" = "15s"}"#)]
-    {
-        stage.configuration.replace(from, to).expect("it stands there");
-    }
+    let stage = before(&binary, &world, &backend);
     let alloy = stage.start().await;
     for (name, value) in
         [("OTEL_EXPORTER_OTLP_ENDPOINT", alloy.url().as_str()), ("OTEL_METRIC_EXPORT_INTERVAL", "15000")]
@@ -63,25 +56,44 @@ async fn t_17_ninety_seconds_after_a_session_no_panel_of_the_local_backend_is_bl
     // What is for errors shows one.
     dies(&[("WAY", "error"), ("OTEL_EXPORTER_OTLP_ENDPOINT", alloy.url().as_str())]).await;
 
-    let since = Instant::now();
     let game = world.ask("select id::text from games where title = 'Arrakis'").await;
+    let blank = blank(&backend, &game).await;
     let expected: BTreeSet<_> = BLANK.map(|(place, _)| place.to_owned()).into();
-    let (mut told, mut blank) = (Told::new(), BTreeSet::new());
-    while since.elapsed() < SOON {
-        told = look(&backend, &game).await;
-        blank = told.iter().filter(|(_, found)| **found == 0).map(|(place, _)| place.clone()).collect();
-        if blank == expected {
-            break;
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    eprintln!("{} panels, {} blank, after {:.0?}", told.len(), blank.len(), since.elapsed());
     assert_eq!(blank, expected, "blank:\n{}", alloy.tail());
     examples(&backend).await;
     links(&backend).await;
     let alerting = std::fs::read_to_string(place("compose/grafana/provisioning/alerting.yaml")).expect("it is there");
     let alert = alerting.lines().find_map(|line| line.trim().strip_prefix("expr: ")).expect("an alert on lines");
     assert!(!backend.lines(alert).await.expect("it is accepted").is_empty(), "an error was told: {alert}");
+}
+
+/// An Alloy that hands on to the backend, in no more of a hurry than the stack's.
+fn before(binary: &Path, world: &World, backend: &Backend) -> Stage {
+    let mut stage = stage(binary, world);
+    stage.configuration.set("OTLP_BACKEND", "local");
+    let exporter = "otelcol.exporter.otlphttp \"local\" {\n";
+    let takes = backend.takes().map(|(name, url)| format!("\t{name} = \"{url}\"\n")).concat();
+    for (from, to) in
+        [(exporter, format!("{exporter}{takes}").as_str()), (r#"{"local" = "2s"}"#, r#"{"local" = "15s"}"#)]
+    {
+        stage.configuration.replace(from, to).expect("it stands there");
+    }
+    stage
+}
+
+/// The panels that show nothing: what is wrong with them after so long, or what is right as soon as it is.
+async fn blank(backend: &Backend, game: &str) -> BTreeSet<String> {
+    let since = Instant::now();
+    loop {
+        let told = look(backend, game).await;
+        let blank: BTreeSet<_> =
+            told.iter().filter(|(_, found)| **found == 0).map(|(place, _)| place.clone()).collect();
+        if blank.len() == BLANK.len() || since.elapsed() > SOON {
+            eprintln!("{} panels, {} blank, after {:.0?}", told.len(), blank.len(), since.elapsed());
+            return blank;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// What somebody who looks would put into the fields.
